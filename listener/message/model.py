@@ -1,0 +1,181 @@
+"""What a parsed message is: the shapes that `parse` prints, hooks receive and the API serves.
+
+Everything here is frozen, plain and free of I/O. `as_json` gives the contract's schema 1 as a dict that `json.dumps`
+accepts; `from_json` reads it back (the parse worker and the ledger both speak only this JSON, never pickles).
+Message-ids are kept without `<>`; addresses as addr-spec text; dates as RFC 3339 text with offset, or None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+SCHEMA = 1
+
+
+class Kind(StrEnum):
+    """What sort of mail this is; exactly one holds."""
+
+    MESSAGE = "message"
+    AUTO_REPLY = "auto_reply"
+    BOUNCE = "bounce"
+    DELAYED = "delayed"
+    COMPLAINT = "complaint"
+    RECEIPT = "receipt"
+    LIST = "list"
+    BULK = "bulk"
+
+
+class Verdict(StrEnum):
+    """Whether the sender's domain is proven (RFC 8601, RFC 7489 alignment)."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox (RFC 5322 §3.4). `address` is `local@domain` as written, `name` the decoded display name or ""."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One part that is not the body. `path` finds its octets again in the raw message (`message.attachment_octets`).
+
+    `filename` is already safe to show and to save (R-70). `sha256` is hex, of the decoded octets; `size` counts them.
+    """
+
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    content_id: str | None
+    disposition: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The body taken apart: what the sender newly wrote, what was quoted, and the signature."""
+
+    text: str
+    quoted: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Automatic:
+    """Two verdicts that must not be merged: is a machine speaking, and must we keep silent. `rules` names what fired."""
+
+    is_machine: bool = False
+    suppress_reply: bool = False
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BounceRecipient:
+    """One recipient of a delivery status notification (RFC 3464 §2.3). `status` is an enhanced code (RFC 3463) or ""."""
+
+    address: str
+    action: str
+    status: str
+    permanent: bool
+    reason: str
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """What a bounce or a delay notice says, and about which message of ours."""
+
+    recipients: tuple[BounceRecipient, ...]
+    original_message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """`trusted` is the authserv-id that was believed, or "" when none was."""
+
+    verdict: Verdict = Verdict.UNKNOWN
+    trusted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose Authentication-Results to believe (R-76): a literal authserv-id, the topmost field without one, or nobody's."""
+
+    authserv_id: str | None = None
+    topmost_without_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One message, understood as far as it can be. `defects` says in words what could not be."""
+
+    message_id: str
+    subject: str = ""
+    date: str | None = None
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    from_: tuple[Address, ...] = ()
+    sender: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    return_path: str | None = None
+    text: str = ""
+    html: str | None = None
+    reply: Reply = field(default_factory=lambda: Reply(""))
+    attachments: tuple[Attachment, ...] = ()
+    kind: Kind = Kind.MESSAGE
+    automatic: Automatic = field(default_factory=Automatic)
+    bounce: Bounce | None = None
+    authentication: Authentication = field(default_factory=Authentication)
+    defects: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's object, keys in the contract's order; an attachment's `path` is ours and stays inside."""
+        body = asdict(self)
+        head = {"schema": SCHEMA, "message_id": body.pop("message_id")}
+        for key in ("in_reply_to", "references", "subject", "date"):
+            head[key] = body.pop(key)
+        head["from"] = body.pop("from_")
+        return head | body
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read back what `as_json` gave.
+
+        Raises KeyError, TypeError or ValueError when the data is not of the schema.
+        """
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"message schema {data['schema']!r}, expected {SCHEMA}")
+        addresses = {
+            key: tuple(Address(**a) for a in data[name])
+            for key, name in (("from_", "from"), ("sender", "sender"), ("reply_to", "reply_to"), ("to", "to"), ("cc", "cc"))
+        }
+        bounce = data["bounce"]
+        return cls(
+            message_id=data["message_id"],
+            subject=data["subject"],
+            date=data["date"],
+            in_reply_to=tuple(data["in_reply_to"]),
+            references=tuple(data["references"]),
+            **addresses,
+            return_path=data["return_path"],
+            text=data["text"],
+            html=data["html"],
+            reply=Reply(**data["reply"]),
+            attachments=tuple(Attachment(**a) for a in data["attachments"]),
+            kind=Kind(data["kind"]),
+            automatic=Automatic(**data["automatic"] | {"rules": tuple(data["automatic"]["rules"])}),
+            bounce=bounce
+            and Bounce(tuple(BounceRecipient(**r) for r in bounce["recipients"]), bounce["original_message_id"]),
+            authentication=Authentication(Verdict(data["authentication"]["verdict"]), data["authentication"]["trusted"]),
+            defects=tuple(data["defects"]),
+        )
