@@ -1,0 +1,132 @@
+"""The narrow interface between a receiver and a mail protocol: what a mailbox lists, hands over and is told.
+
+A `Mailbox` is one account's remote folders, open for one session. It knows its protocol and nothing of ledgers or
+cases. The receiver's loop is: pages → (which of them do we lack?) → fetch → commit → acknowledge → wait.
+
+Rules of the file
+1. A page may repeat what we have; it never omits what we lack.
+2. `Page.sync_state` covers this page and everything listed before it: it is stored in the transaction of the page's rows,
+   and a session begun from it lists whatever came after.
+3. Only receipts of committed rows are acknowledged, and acknowledging twice is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, Protocol
+
+Folder = NewType("Folder", str)
+"""A folder's name as people write it (Unicode, never modified UTF-7); POP3 has the one folder `INBOX`."""
+
+SyncState = NewType("SyncState", str)
+"""What the protocol needs to go on from here; opaque to everybody else. IMAP: `UIDVALIDITY:UIDNEXT[:…]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Where an account's responsibility begins in one folder: the state then, and the server's clock (POSIX seconds).
+
+    Mail that was received before `received_at` and turns up unknown after a reset is before the baseline.
+    """
+
+    sync_state: SyncState
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One message as the server lists it, before its octets are here.
+
+    `unique_id` names it within account and folder (IMAP `UIDVALIDITY:UID`). `provider_id` is the provider's own lasting id
+    (X-GM-MSGID, EMAILID, Graph immutable id). `message_id`, where a reset asked for it, is the bare Message-ID.
+    `size` is octets as announced; `received_at` is INTERNALDATE or its like. `acknowledged`: the server shows it as already
+    told (`\\Seen`), so nothing is owed for it.
+    """
+
+    folder: Folder
+    unique_id: str
+    size: int | None = None
+    received_at: float | None = None
+    provider_id: str | None = None
+    message_id: str | None = None
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some listings of one folder, in the server's arrival order, small enough to fetch and commit at once.
+
+    `reset`: the ids were given anew (UIDVALIDITY, UIDL, delta), so known mail is recognised by identity, not by
+    `unique_id`, and unknown mail older than the baseline is left alone. `remaining` is how many listed messages of this
+    folder still follow in later pages.
+    """
+
+    folder: Folder
+    listings: tuple[Listing, ...]
+    sync_state: SyncState | None = None
+    reset: bool = False
+    remaining: int = 0
+
+
+class Extent(StrEnum):
+    """How much of a message a fetch brought."""
+
+    WHOLE = "whole"
+    HEADER = "header"  # larger than the limit: octets hold the header section only
+    GONE = "gone"  # listed, then expunged, and a second look confirmed it
+    REFUSED = "refused"  # the server will not hand it over; `detail` has its words
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of fetching one listing."""
+
+    listing: Listing
+    extent: Extent
+    octets: bytes = b""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A committed message that the server may now be told about."""
+
+    folder: Folder
+    unique_id: str
+
+
+class Mailbox(Protocol):
+    """One account's remote folders, open for one session."""
+
+    async def baseline(self, folder: Folder) -> Baseline:
+        """The folder's state now, for `start = "now"`: mail already there is before it. Raises FolderMissing."""
+        ...
+
+    def pages(self, since: Mapping[Folder, SyncState]) -> AsyncIterator[Page]:
+        """Everything that came after `since`, oldest first; a folder absent from `since` is listed from its beginning.
+
+        Pages are cut by count and by announced octets. Each folder ends with a page (perhaps without listings) whose
+        sync_state is current. A folder that cannot be opened raises FolderMissing only after the other folders were listed.
+        """
+        ...
+
+    def fetch(self, listings: Sequence[Listing]) -> AsyncIterator[Fetched]:
+        """The octets of these listings of one folder, pipelined; exactly one Fetched for each, in any order.
+
+        Raises ConnectionLost when the session died; nothing is then known of the listings not yet yielded.
+        """
+        ...
+
+    async def acknowledge(self, receipts: Sequence[Receipt]) -> Sequence[Receipt]:
+        """Tell the server, as `after` asks. Returns those it confirmed (or that are no longer there). Idempotent."""
+        ...
+
+    async def wait(self) -> bool:
+        """Until there may be more mail; False: nothing can come in this session, close it and open another later."""
+        ...
+
+    async def close(self) -> Sequence[Receipt]:
+        """End the session politely; returns receipts that only its end confirmed (POP3 `QUIT`). Never raises."""
+        ...
