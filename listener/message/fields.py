@@ -1,0 +1,85 @@
+"""A header block taken apart into fields, in order, within bounds (RFC 5322 §2.2, R-65).
+
+Called by `structure` for the message and for every part. Values come back unfolded and as text, not yet RFC 2047
+decoded (`encoded_words.decode` does that), because an address must be read before its words are decoded.
+
+Rules of the file:
+1. nothing raises; what is cut or skipped becomes a defect;
+2. raw 8-bit octets are UTF-8 if they can be, else Windows-1252: the two that real mail uses unannounced;
+3. a line that is no field ends the header, unless a field follows it: then it was a stray line (`>From x`, a cut fold).
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_HEADER_OCTETS = 256 * 1024
+MAX_FIELD_OCTETS = 64 * 1024
+MAX_FIELDS = 2_000
+
+Fields = list[tuple[str, str]]
+
+# RFC 5322 §3.6.8: a field name is printable US-ASCII without colon; §4.5 allows blanks before the colon.
+_FIELD = re.compile(r"[!-9;-~]{1,200}[ \t]*:")
+_END_OF_HEADER = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+
+
+def header_end(octets: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the header block that begins at `start` stops and where the body begins, both at most `end`."""
+    if octets.startswith((b"\n", b"\r\n"), start, end):
+        return start, octets.index(b"\n", start) + 1
+    found = _END_OF_HEADER.search(octets, start, end)
+    return (found.start() + 1, found.end()) if found else (end, end)
+
+
+def split(block: bytes, defects: list[str]) -> tuple[Fields, int | None]:
+    """The fields of a header block, names lower-cased, and where in `block` a body began without a blank line, or None."""
+    if len(block) > MAX_HEADER_OCTETS:
+        block = block[:MAX_HEADER_OCTETS]
+        defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
+    plain = block.isascii()
+    fields: Fields = []
+    lines = _FOLD.sub("", block.decode("latin-1")).split("\n")
+    for number, line in enumerate(lines):
+        if _FIELD.match(line):
+            if len(fields) == MAX_FIELDS:
+                defects.append(f"header: over {MAX_FIELDS} fields, the rest was not read")
+                break
+            name, _, value = line.partition(":")
+            if len(value) > MAX_FIELD_OCTETS:
+                value = value[:MAX_FIELD_OCTETS]
+                defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
+            fields.append((name.rstrip().lower(), (value if plain else _text(value)).strip()))
+        elif line and not line.isspace():
+            if not _field_follows(lines, number):
+                defects.append("header: the body began without a blank line")
+                return fields, _offset_of_line(block, number)
+            defects.append("header: a line that is no field was skipped")
+    return fields, None
+
+
+def _text(value: str) -> str:
+    """A Latin-1 view of raw octets as the text they most likely were."""
+    if value.isascii():
+        return value
+    octets = value.encode("latin-1")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("cp1252", "replace")
+
+
+def _field_follows(lines: list[str], number: int) -> bool:
+    return number + 1 < len(lines) and _FIELD.match(lines[number + 1]) is not None
+
+
+def _offset_of_line(block: bytes, number: int) -> int:
+    """Where unfolded line `number` begins in the folded block."""
+    offset, seen = 0, -1
+    for line in block.split(b"\n"):
+        seen += line[:1] not in (b" ", b"\t") or offset == 0
+        if seen == number:
+            break
+        offset += len(line) + 1
+    return offset

@@ -1,0 +1,113 @@
+"""One message as one tree of parts: MIME structure in a single linear pass, within bounds (RFC 2045, 2046; R-65).
+
+Called by `understand` first of all; every later reader of a message works on this tree. Nothing is decoded or copied
+until someone asks: a part knows where its octets lie.
+
+Rules of the file:
+1. one pass: every line beginning with `--` is looked at once, against the boundaries then open; no recursion;
+2. nothing raises and nothing is refused: broken structure is read the way a reader's mail program would show it, and a defect says so;
+3. the caps (octets, parts, depth, boundary length) cut the view, never the result;
+4. line ends may be CRLF, LF or, where the whole message has nothing else, CR.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from . import encoded_words, fields, parameters, transfer
+
+MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
+MAX_DEPTH = 50
+MAX_PARTS = 1_000
+MAX_BOUNDARY = 200
+
+_DASHES = re.compile(rb"^--([^\n]*)", re.M)
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """One node: a leaf, a `multipart/*` container, or a message inside a message.
+
+    `headers` are in order, names lower-cased, values unfolded text without RFC 2047 decoding. `content_type` is lower case.
+    `children` of a `message/rfc822` (`is_message`) is that message's own root, whose `headers` are the inner message's.
+    """
+
+    headers: fields.Fields
+    content_type: str
+    params: dict[str, str]
+    raw: bytes = field(repr=False)
+    start: int = 0
+    end: int = 0
+    children: list[Part] = field(default_factory=list)
+    _disposition: tuple[str, dict[str, str]] | None = None
+    _content: bytes | None = field(default=None, repr=False)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first field of that (lower-case) name, undecoded, or `default`."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        """Every field of that (lower-case) name in order, undecoded."""
+        return [value for key, value in self.headers if key == name]
+
+    def text(self, name: str) -> str:
+        """The first field of that name as text for people: RFC 2047 decoded, no control characters."""
+        return encoded_words.decode(self.get(name))
+
+    @property
+    def is_message(self) -> bool:
+        return self.content_type in ("message/rfc822", "message/global")
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.content_type.startswith("multipart/")
+
+    @property
+    def charset(self) -> str:
+        """The declared charset, as written, or ""."""
+        return self.params.get("charset", "")
+
+    @property
+    def disposition(self) -> str:
+        """`inline`, `attachment`, another token, or "" where none is declared."""
+        return self._content_disposition()[0]
+
+    @property
+    def filename(self) -> str:
+        """The name the sender gave, decoded but not yet safe (`filenames.safe`), or ""."""
+        return self._content_disposition()[1].get("filename") or self.params.get("name") or ""
+
+    @property
+    def content_id(self) -> str | None:
+        """Content-ID without `<>`, or None."""
+        return self.get("content-id").strip().removeprefix("<").removesuffix(">") or None
+
+    @property
+    def octets(self) -> bytes:
+        """The body as it stands in the message, still transfer-encoded."""
+        return self.raw[self.start : self.end]
+
+    @property
+    def content(self) -> bytes:
+        """The body's octets, transfer-decoded; kept after the first reading. Never raises."""
+        if self._content is None:
+            self._content = transfer.decode(self.octets, self.get("content-transfer-encoding"))
+        return self._content
+
+    def walk(self) -> Iterator[Part]:
+        """This part and all below it, in document order, messages inside messages too."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            waiting.extend(reversed(part.children))
+
+    def _content_disposition(self) -> tuple[str, dict[str, str]]:
+        if self._disposition is None:
+            self._disposition = parameters.parse(self.get("content-disposition"))
+        return self._disposition
