@@ -28,11 +28,14 @@ SyncState = NewType("SyncState", str)
 class Baseline:
     """Where an account's responsibility begins in one folder: the state then, and the server's clock (POSIX seconds).
 
-    Mail that was received before `received_at` and turns up unknown after a reset is before the baseline.
+    Mail that was received before `received_at` and turns up unknown after a reset is before the baseline. `sync_state` is
+    None where everything counts (`start = "all"`) or the protocol has no state; `present` then names the unique ids that
+    are there already and count as before the baseline (POP3).
     """
 
-    sync_state: SyncState
+    sync_state: SyncState | None
     received_at: float
+    present: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,14 @@ class Receipt:
 class Mailbox(Protocol):
     """One account's remote folders, open for one session."""
 
-    async def baseline(self, folder: Folder) -> Baseline:
-        """The folder's state now, for `start = "now"`: mail already there is before it. Raises FolderMissing."""
+    async def folders(self) -> Sequence[Folder]:
+        """The watched folders in the order of the settings, also those that are missing at the moment."""
+        ...
+
+    async def baseline(self, folder: Folder, since: float | None) -> Baseline:
+        """Where to begin in this folder. `since` None: now, so mail already there is before it; 0: all of it; else the first
+        message received at or after that time (POSIX seconds), in the folder's own order. Raises FolderMissing.
+        """
         ...
 
     def pages(self, since: Mapping[Folder, SyncState]) -> AsyncIterator[Page]:
@@ -112,8 +121,10 @@ class Mailbox(Protocol):
         """
         ...
 
-    def fetch(self, listings: Sequence[Listing]) -> AsyncIterator[Fetched]:
+    def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncIterator[Fetched]:
         """The octets of these listings of one folder, pipelined; exactly one Fetched for each, in any order.
+
+        A message larger than `limit` octets, announced or found so, comes as Extent.HEADER.
 
         Raises ConnectionLost when the session died; nothing is then known of the listings not yet yielded.
         """

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from ..message.model import Attachment, InboundMessage
+from ..message.model import InboundMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,6 @@ class Entry:
     def raw(self) -> bytes:
         """The message exactly as the server gave it."""
         return self.read_raw()
-
-    def open(self, attachment: Attachment) -> bytes:
-        """The decoded octets of one of the message's attachments."""
-        from ..message import attachment_octets
-
-        return attachment_octets(self.read_raw(), attachment.path)
 
 
 @runtime_checkable

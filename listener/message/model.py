@@ -7,8 +7,10 @@ Message-ids are kept without `<>`; addresses as addr-spec text; dates as RFC 333
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from io import BytesIO
 from typing import Any, Self
 
 SCHEMA = 1
@@ -45,9 +47,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One part that is not the body. `path` finds its octets again in the raw message (`message.attachment_octets`).
+    """One part that is not the body. `filename` is already safe to show and to save (R-70).
 
-    `filename` is already safe to show and to save (R-70). `sha256` is hex, of the decoded octets; `size` counts them.
+    `sha256` is hex, of the decoded octets, and finds them again in the raw message (`message.attachment_octets`); `size`
+    counts them. `opener` reads them where a hook or the console holds the message; it is no part of the data.
     """
 
     filename: str
@@ -56,7 +59,18 @@ class Attachment:
     sha256: str
     content_id: str | None
     disposition: str
-    path: str = ""
+    opener: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's object."""
+        names = ("filename", "content_type", "size", "sha256", "content_id", "disposition")
+        return {name: getattr(self, name) for name in names}
+
+    def open(self) -> BytesIO:
+        """The decoded octets as a file. Raises ValueError when the message was not bound to its raw octets."""
+        if self.opener is None:
+            raise ValueError("this attachment is not bound to its message's octets")
+        return BytesIO(self.opener())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +153,9 @@ class InboundMessage:
     defects: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The contract's object, keys in the contract's order; an attachment's `path` is ours and stays inside."""
-        body = asdict(self)
+        """The contract's object, keys in the contract's order."""
+        body = asdict(replace(self, attachments=()))
+        body["attachments"] = [a.as_json() for a in self.attachments]
         head = {"schema": SCHEMA, "message_id": body.pop("message_id")}
         for key in ("in_reply_to", "references", "subject", "date"):
             head[key] = body.pop(key)
