@@ -21,8 +21,8 @@ Fields = list[tuple[str, str]]
 
 # RFC 5322 §3.6.8: a field name is printable US-ASCII without colon; §4.5 allows blanks before the colon.
 _FIELD = re.compile(r"[!-9;-~]{1,200}[ \t]*:")
-_END_OF_HEADER = re.compile(rb"\n\r?\n")
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_END_OF_HEADER = re.compile(rb"\n\r*\n")
+_FOLD = re.compile(r"\n(?=[ \t])")
 
 
 def header_end(octets: bytes, start: int, end: int) -> tuple[int, int]:
@@ -40,7 +40,7 @@ def split(block: bytes, defects: list[str]) -> tuple[Fields, int | None]:
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
     plain = block.isascii()
     fields: Fields = []
-    lines = _FOLD.sub("", block.decode("latin-1")).split("\n")
+    lines = _FOLD.sub("", block.decode("latin-1").replace("\r", "")).split("\n")
     for number, line in enumerate(lines):
         if _FIELD.match(line):
             if len(fields) == MAX_FIELDS:

@@ -16,6 +16,7 @@ from . import encoded_words
 MAX_STRUCTURED = 8 * 1024
 MAX_PARAMETERS = 128
 
+_MAIN = re.compile(r"[\s\"]*([^\s;\"]+)")
 _NAME = re.compile(r"[^\s;=\"]+")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.S)
 _EXTENDED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?$", re.S)
@@ -23,8 +24,12 @@ _EXTENDED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?$", re.S)
 
 def parse(value: str) -> tuple[str, dict[str, str]]:
     """The lower-cased token before the first `;` and the parameters, names lower-cased."""
-    main, semicolon, rest = value[:MAX_STRUCTURED].partition(";")
-    return main.strip().lower(), (_joined(_pairs(rest)) if semicolon else {})
+    value = value[:MAX_STRUCTURED]
+    main = _MAIN.match(value)
+    if not main:
+        return "", {}
+    rest = value[main.end() :]
+    return main[1].lower(), (_joined(_pairs(rest)) if "=" in rest else {})
 
 
 def _pairs(text: str) -> list[tuple[str, str, bool]]:
@@ -79,8 +84,9 @@ def _joined(pairs: list[tuple[str, str, bool]]) -> dict[str, str]:
             plain.setdefault(name, value)
         elif match := _EXTENDED.match(name):
             pieces.setdefault(match[1], {}).setdefault(int(match[2] or 0), (value, bool(match[3])))
-    for name, value in plain.items():
-        plain[name] = encoded_words.decode(value)
+    for name in ("name", "filename"):
+        if name in plain:
+            plain[name] = encoded_words.decode(plain[name])
     for name, parts in pieces.items():
         plain[name] = _extended(parts)
     return plain

@@ -1,29 +1,15 @@
-"""One message as one tree of parts: MIME structure in a single linear pass, within bounds (RFC 2045, 2046; R-65).
+"""What a message is made of: one tree of parts, each with its fields and where its octets lie (RFC 2045, 2046).
 
-Called by `understand` first of all; every later reader of a message works on this tree. Nothing is decoded or copied
-until someone asks: a part knows where its octets lie.
-
-Rules of the file:
-1. one pass: every line beginning with `--` is looked at once, against the boundaries then open; no recursion;
-2. nothing raises and nothing is refused: broken structure is read the way a reader's mail program would show it, and a defect says so;
-3. the caps (octets, parts, depth, boundary length) cut the view, never the result;
-4. line ends may be CRLF, LF or, where the whole message has nothing else, CR.
+Made by `tree.read`; every reader of a message (text, attachments, kind, bounce, authentication) works on it. Headers keep
+their order, doubled ones too. Nothing is transfer-decoded before someone asks for `content`, which never raises.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from . import encoded_words, fields, parameters, transfer
-
-MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
-MAX_DEPTH = 50
-MAX_PARTS = 1_000
-MAX_BOUNDARY = 200
-
-_DASHES = re.compile(rb"^--([^\n]*)", re.M)
 
 
 @dataclass(slots=True, eq=False)

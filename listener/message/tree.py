@@ -1,0 +1,174 @@
+"""Octets to the tree of parts: MIME structure, however broken, in linear time and within bounds (RFC 2045, 2046; R-65).
+
+Called by `understand` first of all. Containers are split from outside in, each by one search for its boundary, so the
+work is at most octets × depth; there is no recursion. Nothing is copied: a part knows where its octets lie.
+
+Rules of the file:
+1. nothing raises and nothing is refused: broken structure is read the way a mail program would show it, and a defect says so;
+2. the caps (octets, parts, depth, boundary length) cut the view, never the result;
+3. line ends may be CRLF, LF or, where the message begins with them, CR alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from . import fields, parameters
+from .structure import Part
+
+MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
+MAX_DEPTH = 50
+MAX_PARTS = 1_000
+MAX_BOUNDARY = 200
+MAX_NEAR_MISSES = 10_000  # lines that begin with a boundary but are none, per container
+MAX_GUESSES = 100  # lines looked at when the declared boundary is missing or wrong
+
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_BEFORE_HEADER = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*\r?\n){0,100}(?:>?From [^\n]*\n)?")
+_DASHES = re.compile(rb"^--([^\s][^\n]{0,199})\n(?=content-[a-z-]{1,40}:|mime-version:|\r?\n)", re.M | re.I)
+_LINE_END = re.compile(rb"[ \t\r]*(?:\n|\Z)")
+
+
+class Tree(NamedTuple):
+    """The message's root part and what was wrong with the structure, in words."""
+
+    root: Part
+    defects: list[str]
+
+
+class _Open(NamedTuple):
+    """A part whose body still has to be looked into."""
+
+    part: Part
+    depth: int
+
+
+def read(octets: bytes) -> Tree:
+    """The tree of any octets at all. Never raises."""
+    defects: list[str] = []
+    if len(octets) > MAX_MESSAGE_OCTETS:
+        octets = octets[:MAX_MESSAGE_OCTETS]
+        defects.append(f"message: over {MAX_MESSAGE_OCTETS} octets, the rest was not read")
+    octets = _with_line_feeds(octets)
+    before = _BEFORE_HEADER.match(octets)
+    root = _entity(octets, before.end() if before else 0, len(octets), "text/plain", defects)
+    waiting, count = [_Open(root, 0)], 1
+    while waiting:
+        part, depth = waiting.pop()
+        if depth >= MAX_DEPTH:
+            if part.is_multipart or part.is_message:
+                defects.append(f"structure: deeper than {MAX_DEPTH}, not looked into")
+            continue
+        for child in _children(part, defects):
+            if count >= MAX_PARTS:
+                defects.append(f"structure: over {MAX_PARTS} parts, the rest was not read")
+                return Tree(root, defects)
+            count += 1
+            part.children.append(child)
+        waiting.extend(_Open(child, depth + 1) for child in reversed(part.children))
+    return Tree(root, defects)
+
+
+def _with_line_feeds(octets: bytes) -> bytes:
+    """Where the first line ends with CR alone, every lone CR is a line end (old Macs); else the octets as they are."""
+    first = octets.find(b"\r")
+    if first < 0 or octets[first + 1 : first + 2] == b"\n" or 0 <= octets.find(b"\n", 0, first):
+        return octets
+    return _LONE_CR.sub(b"\n", octets)
+
+
+def _entity(raw: bytes, start: int, end: int, default: str, defects: list[str]) -> Part:
+    """The part whose header begins at `start`."""
+    header, body = fields.header_end(raw, start, end)
+    headers, early = fields.split(raw[start:header], defects)
+    if early is not None:
+        body = start + early
+    declared = next((value for name, value in headers if name == "content-type"), "")
+    content_type, params = parameters.parse(declared) if declared else (default, {})
+    if "/" not in content_type:
+        content_type = default
+    return Part(headers, content_type, params, raw, body, end)
+
+
+def _children(part: Part, defects: list[str]) -> Iterator[Part]:
+    if part.is_multipart:
+        default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"  # RFC 2046 §5.1.5
+        found = False
+        for start, end in _ranges(part, defects):
+            found = True
+            yield _entity(part.raw, start, end, default, defects)
+        if not found:
+            part.content_type = "text/plain"
+            defects.append("structure: no boundary of a multipart was found, read as text")
+    elif part.is_message:
+        encoded = part.content is not part.octets and part.content != part.octets
+        raw, start, end = (part.content, 0, len(part.content)) if encoded else (part.raw, part.start, part.end)
+        before = _BEFORE_HEADER.match(raw[start : min(end, start + 1000)])
+        yield _entity(raw, start + (before.end() if before else 0), end, "text/plain", defects)
+
+
+def _ranges(part: Part, defects: list[str]) -> Iterator[tuple[int, int]]:
+    """Where the container's parts lie, header and body, without the line break that belongs to the next delimiter."""
+    boundary = part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+    if len(boundary) > MAX_BOUNDARY:
+        defects.append(f"structure: a boundary over {MAX_BOUNDARY} octets")
+        boundary = b""
+    delimiters = _delimiters(part, boundary, defects) if boundary else iter(())
+    first = next(delimiters, None)
+    if first is None:
+        guessed = _guess(part)
+        if not guessed:
+            return
+        defects.append("structure: the declared boundary is missing or wrong, another was found")
+        delimiters = _delimiters(part, guessed, defects)
+        first = next(delimiters, None)
+        if first is None:
+            return
+    start, closed = first[1], first[2]
+    for line, after, closing in delimiters:
+        if not closed:
+            yield start, _before_line(part.raw, start, line)
+        start, closed = after, closing
+    if not closed:
+        defects.append("structure: no closing boundary")
+        yield start, part.end
+
+
+def _delimiters(part: Part, boundary: bytes, defects: list[str]) -> Iterator[tuple[int, int, bool]]:
+    """Each delimiter line: where it begins, where the next line begins, and whether it closes the container."""
+    raw, end, needle = part.raw, part.end, b"--" + boundary
+    position, misses = part.start, 0
+    while (line := raw.find(needle, position, end)) >= 0:
+        position = line + len(needle)
+        if line == part.start or raw[line - 1 : line] == b"\n":
+            closing = raw.startswith(b"--", position, end)
+            stop = _LINE_END.match(raw, position + 2 * closing, end)
+            if stop:
+                position = stop.end()
+                yield line, position, closing
+                continue
+        misses += 1
+        if misses > MAX_NEAR_MISSES:
+            defects.append("structure: too many lines like a boundary, the rest was not split")
+            return
+
+
+def _guess(part: Part) -> bytes | None:
+    """A boundary nobody declared: the first `--` line that a part's header follows."""
+    for number, match in enumerate(_DASHES.finditer(part.raw, part.start, part.end)):
+        if number >= MAX_GUESSES:
+            break
+        if match[1].rstrip() and not match[1].rstrip().endswith(b"--"):
+            return match[1].rstrip()
+    return None
+
+
+def _before_line(raw: bytes, start: int, line: int) -> int:
+    """The end of what stands before a delimiter line (RFC 2046 §5.1.1: the line break before it is the delimiter's)."""
+    if line > start and raw[line - 1] == 10:
+        line -= 1
+        if line > start and raw[line - 1] == 13:
+            line -= 1
+    return max(line, start)
