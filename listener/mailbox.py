@@ -5,14 +5,15 @@ cases. The receiver's loop is: pages → (which of them do we lack?) → fetch �
 
 Rules of the file
 1. A page may repeat what we have; it never omits what we lack.
-2. `Page.sync_state` covers this page and everything listed before it: it is stored in the transaction of the page's rows,
+2. The calls of one mailbox never overlap; the caller sees to it.
+3. `Page.sync_state` covers this page and everything listed before it: it is stored in the transaction of the page's rows,
    and a session begun from it lists whatever came after.
-3. Only receipts of committed rows are acknowledged, and acknowledging twice is harmless.
+4. Only receipts of committed rows are acknowledged, and acknowledging twice is harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType, Protocol
@@ -113,7 +114,7 @@ class Mailbox(Protocol):
         """
         ...
 
-    def pages(self, since: Mapping[Folder, SyncState]) -> AsyncIterator[Page]:
+    def pages(self, since: Mapping[Folder, SyncState]) -> AsyncGenerator[Page, None]:
         """Everything that came after `since`, oldest first; a folder absent from `since` is listed from its beginning.
 
         Pages are cut by count and by announced octets. Each folder ends with a page (perhaps without listings) whose
@@ -121,7 +122,7 @@ class Mailbox(Protocol):
         """
         ...
 
-    def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncIterator[Fetched]:
+    def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncGenerator[Fetched, None]:
         """The octets of these listings of one folder, pipelined; exactly one Fetched for each, in any order.
 
         A message larger than `limit` octets, announced or found so, comes as Extent.HEADER.
