@@ -263,7 +263,7 @@ def announced(listings: Sequence[Listing], limit: int) -> int:
 
 
 class _Pipeline:
-    """Overlaps the three steps of successive pages: fetch of one, commit of the one before, acknowledgement of the one before that."""
+    """Overlaps the steps of successive pages: one is fetched while the one before is committed, then that one is acknowledged."""
 
     def __init__(self, receiver: Receiver, mailbox: Mailbox) -> None:
         self.receiver = receiver
