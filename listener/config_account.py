@@ -1,0 +1,293 @@
+"""The settings of one account, and of the OAuth 2.0 profiles that accounts sign in with.
+
+Part of `config.py`, which names them all; other modules import from there. A loaded account is ready to use: preset,
+defaults and `use_sender_identity` are resolved, so `receiver.host`, `.port`, `.user` are what to connect with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from .config_values import (
+    REQUIRED,
+    Address,
+    After,
+    Count,
+    Duration,
+    File,
+    Flag,
+    Host,
+    SecretFile,
+    Start,
+    Table,
+    Text,
+    setting,
+    start_time,
+)
+
+MAX_IDLE = 28 * 60.0  # seconds; RFC 2177 §3: a server may drop us after 30 minutes
+
+
+class ReceiverProtocol(StrEnum):
+    """How mail is received."""
+
+    IMAP = "imap"
+    POP3 = "pop3"
+    GRAPH = "graph"
+
+
+class SenderProtocol(StrEnum):
+    """How mail is sent."""
+
+    SMTP = "smtp"
+    GRAPH = "graph"
+
+
+class Security(StrEnum):
+    """How a connection is protected. STARTTLS (POP3: STLS) is required or fails; it is never optional."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class Grant(StrEnum):
+    """OAuth 2.0 grants: RFC 6749 §4.4, §4.3, §6 and RFC 7523 §2.1."""
+
+    CLIENT_CREDENTIALS = "client_credentials"
+    PASSWORD = "password"
+    REFRESH_TOKEN = "refresh_token"
+    JWT_BEARER = "jwt_bearer"
+
+
+PORTS: Mapping[tuple[str, str], int] = {
+    ("imap", "tls"): 993,
+    ("imap", "starttls"): 143,
+    ("imap", "none"): 143,
+    ("pop3", "tls"): 995,
+    ("pop3", "starttls"): 110,
+    ("pop3", "none"): 110,
+    ("graph", "tls"): 443,
+    ("smtp", "tls"): 465,
+    ("smtp", "starttls"): 587,
+    ("smtp", "none"): 25,
+}
+GRAPH_HOST = "graph.microsoft.com"
+
+
+def _port(given: Mapping[str, Any]) -> int:
+    return PORTS.get((given.get("protocol", ""), given.get("security", "")), 0)
+
+
+class Receiver(Table):
+    """Where an account's mail comes from."""
+
+    protocol: ReceiverProtocol = setting(
+        "imap", '`imap`, `pop3`, or `graph` (Microsoft Graph; only with `provider = "microsoft365"`).'
+    )
+    security: Security = setting(
+        "tls",
+        "`tls` from the first octet, `starttls` (POP3: STLS) required or fail, or `none`. `none` is refused except to this "
+        "machine, or with `insecure = true`.",
+    )
+    host: Host = setting(
+        lambda given: GRAPH_HOST if given.get("protocol") == "graph" else "",
+        "The server's name or address.",
+        said="by preset",
+        example="imap.example.com",
+    )
+    port: Count = setting(
+        _port, "The server's port.", said="993 (IMAP) or 995 (POP3) with `tls`, else 143 or 110", example=993, ge=0, le=65535
+    )
+    insecure: Flag = setting(False, "Let passwords and mail cross a network unencrypted; anybody on the way can read them.")
+    min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
+    truststore_file: File | None = setting(
+        None,
+        "PEM file with the certificates of the authorities to trust instead of the system's.",
+        said="the system's",
+        example="ca.pem",
+    )
+    folders: tuple[Text, ...] = setting(
+        ("INBOX",),
+        "Folders to watch. The first is watched by IDLE, the others every `poll_interval`.",
+        min_length=1,
+        max_length=100,
+    )
+    after: After = setting(
+        lambda given: "keep" if given.get("protocol") == "pop3" else "seen",
+        "What to do on the server once a message is safely stored: `seen` marks it read, `keep` does nothing, `delete` "
+        "removes it, `move:Folder` files it there. POP3 knows `keep` and `delete`.",
+        said="`seen`; POP3: `keep`",
+        example="seen",
+    )
+    poll_interval: Duration = setting(
+        "60s",
+        "How often to look where the server cannot tell by itself: POP3, Graph, IMAP without IDLE, further folders.",
+        ge=1,
+        le=86400,
+    )
+    idle_interval: Duration = setting(
+        "9m", "How often IDLE is renewed, so that a connection that died silently is noticed.", ge=1, le=MAX_IDLE
+    )
+    user: Text | None = setting(
+        None, "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
+    )
+    password_file: SecretFile | None = setting(
+        None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"
+    )
+    use_sender_identity: Flag = setting(False, "Sign in as `[accounts.sender]` does: its user, and its password or profile.")
+    oauth: Text | None = setting(None, "Sign in by OAuth 2.0 with the profile `[oauth.NAME]`.", said="none", example="entra")
+    user_principal_name: Text | None = setting(
+        None, "The mailbox's user principal name in Microsoft Graph.", said="`user`", example="support@example.com"
+    )
+
+    @property
+    def move_to(self) -> str | None:
+        """The folder of `after = "move:Folder"`, else None."""
+        return self.after[5:] if self.after.startswith("move:") else None
+
+
+class Sender(Table):
+    """How an account's answers are sent; needed for automatic replies."""
+
+    protocol: SenderProtocol = setting("smtp", '`smtp` or `graph` (only with `provider = "microsoft365"`).')
+    security: Security = setting("tls", "As for the receiver.")
+    host: Host = setting(
+        lambda given: GRAPH_HOST if given.get("protocol") == "graph" else "",
+        "The server's name or address.",
+        said="by preset",
+        example="smtp.example.com",
+    )
+    port: Count = setting(
+        _port, "The server's port.", said="465 with `tls`, 587 with `starttls`, 25 with `none`", example=465, ge=0, le=65535
+    )
+    insecure: Flag = setting(False, "As for the receiver.")
+    min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
+    truststore_file: File | None = setting(None, "As for the receiver.", said="the system's", example="ca.pem")
+    user: Text | None = setting(
+        None, "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
+    )
+    password_file: SecretFile | None = setting(
+        None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"
+    )
+    oauth: Text | None = setting(None, "Sign in by OAuth 2.0 with the profile `[oauth.NAME]`.", said="none", example="entra")
+
+
+class Trust(Table):
+    """Whose verdict on a sender's authenticity to believe."""
+
+    authserv_id: Text | None = setting(
+        None,
+        "The authserv-id (RFC 8601 §2.5) that your own mail server writes into `Authentication-Results`; nobody else's is "
+        "believed. `topmost-no-authserv-id` is for Microsoft 365, which writes none. Without it every verdict is `unknown`.",
+        said="by preset, else none",
+        example="mx.example.com",
+    )
+
+
+class Reply(Table):
+    """Automatic replies; off unless this table is there."""
+
+    template: File = setting(
+        REQUIRED, "Jinja2 template of the reply; it sees `case`, `message` and `account`.", example="acknowledge.txt"
+    )
+    to: Literal["verified", "anyone"] = setting(
+        "verified",
+        "Who may get one: `verified` answers only senders whose domain vouches for them (see `[accounts.trust]`); `anyone` "
+        "can be abused to send mail to strangers.",
+    )
+    plus_address: Flag = setting(
+        False, "Sign the Reply-To by a plus address; only where the server delivers `name+anything@` to `name@`."
+    )
+
+
+class Account(Table):
+    """One mailbox."""
+
+    id: Text = setting(
+        REQUIRED,
+        "Account ID: letters, digits, `-`, `_` and `.`; never change it, the ledger knows the account by it.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        example="support",
+    )
+    name: Text = setting(
+        lambda given: given.get("id", ""), "Account name, for people.", said="`id`", example="Customer support"
+    )
+    provider: Text = setting("custom", "Preset that fills what is left out below; see `docs/providers.md`.", example="custom")
+    address: Address | None = setting(
+        None, "The mailbox's own address.", said="`receiver.user` if that is one", example="support@example.com"
+    )
+    start: Start = setting(
+        "now",
+        "Which mail counts at the very first start: `now` (what arrives from then on), `all`, or `since:2026-01-31`. It is "
+        "fixed before the first fetch; later changes have no effect.",
+    )
+    hooks: tuple[Text, ...] = setting(
+        (),
+        "What to run for each message of a case, in order: `python:module:Class`, `python:NAME` (an entry point of the group "
+        "`listener.hooks`), `webhook:NAME`, `command:NAME`. Without any, cases are kept in the built-in case book only.",
+        said="none",
+        example=["webhook:crm", "command:archive"],
+        max_length=20,
+    )
+    receiver: Receiver = setting(REQUIRED, "Where its mail comes from.")
+    sender: Sender | None = setting(None, "How its answers are sent.", said="none")
+    trust: Trust = setting(lambda given: {}, "Whose verdict on senders to believe.", said="by preset")
+    reply: Reply | None = setting(None, "Automatic replies.", said="off")
+
+    @property
+    def since(self) -> float | None:
+        """Where `start` begins: None is now, 0 everything, else POSIX seconds."""
+        return start_time(self.start)
+
+
+class OAuthProfile(Table):
+    """An authentication profile: how access tokens are had (OAuth 2.0)."""
+
+    grant: Grant = setting(
+        REQUIRED, "`client_credentials`, `password`, `refresh_token` or `jwt_bearer`.", example="client_credentials"
+    )
+    issuer: Literal["microsoft", "google", "custom"] = setting(
+        REQUIRED, "Who issues tokens; `custom` needs `token_url`.", example="microsoft"
+    )
+    tenant: Text | None = setting(
+        None, "Microsoft: the directory (tenant) ID.", said="none", example="00000000-0000-0000-0000-000000000000"
+    )
+    token_url: Text | None = setting(
+        None, "Token endpoint (https).", said="by issuer", example="https://login.example.com/oauth2/token"
+    )
+    client_id: Text | None = setting(
+        None, "Application (client) ID.", said="none", example="11111111-1111-1111-1111-111111111111"
+    )
+    client_secret_file: SecretFile | None = setting(None, "The application's secret.", said="none", example="entra-secret")
+    certificate_file: SecretFile | None = setting(
+        None, "Microsoft: certificate and private key (PEM) instead of a secret.", said="none", example="entra-certificate.pem"
+    )
+    managed_identity: Flag = setting(False, "Microsoft: use the managed identity of the Azure machine this runs on.")
+    workload_identity: Flag = setting(False, "Microsoft: use the federated token of the Kubernetes pod this runs in.")
+    scope: Text | None = setting(
+        None, "What the token is for.", said="by issuer and protocol", example="https://outlook.office365.com/.default"
+    )
+    user: Text | None = setting(
+        None,
+        "`password`: who signs in; `jwt_bearer`: on whose behalf.",
+        said="the account's user",
+        example="support@example.com",
+    )
+    password_file: SecretFile | None = setting(
+        None, "`password`: that user's password.", said="none", example="support-password"
+    )
+    refresh_token_file: SecretFile | None = setting(
+        None,
+        "`refresh_token`: the first one; rotated ones are kept encrypted in the ledger.",
+        said="none",
+        example="refresh-token",
+    )
+    service_account_file: SecretFile | None = setting(
+        None,
+        "`jwt_bearer`: the service account's JSON key file, as Google hands it out.",
+        said="none",
+        example="service-account.json",
+    )
