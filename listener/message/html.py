@@ -1,0 +1,293 @@
+"""HTML mail as text that reads well, and as HTML that is safe to show.
+
+`to_text` is called where a message has no text part, `safe_html` by the console. Text comes from one pass over tags
+(never from a tree: tree builders take quadratic time on deep nesting), so any markup is read in linear time.
+
+What the text keeps: paragraphs, list marks, table rows (cells apart by a tab), `> ` before quoted lines, `label <url>` for
+links whose target is not the label, `[alt]` for pictures with a description. What it drops: head, style, script, comments
+and elements that no reader sees (`display:none`).
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape, unescape
+
+import nh3
+
+MAX_HTML = 2 * 1024 * 1024
+MAX_QUOTE_DEPTH = 10
+MAX_LIST_DEPTH = 20
+MAX_TREE_DEPTH = 400  # beyond this nh3 (and any tree builder) slows down quadratically
+MAX_OPEN_FORMATTING = 60  # `<b>`, `<font>`… left open are copied into every later paragraph
+
+_TOKEN = re.compile(
+    r"<!--.*?(?:--!?>|\Z)"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+)>"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})([^<>]*)>"
+    r"|<[!?][^>]*>"
+    r"|[^<]+|<",
+    re.S,
+)
+_HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s>]{1,2000}))", re.I)
+_ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]{1,300})\"|'([^']{1,300})')", re.I)
+_HIDDEN = re.compile(r"\bstyle\s*=[^>]{0,500}?(?:display\s*:\s*none|mso-hide\s*:\s*all)|^\s*hidden\b", re.I)
+_LONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
+_SPACES = re.compile(" {2,}")
+_SHOWN_SCHEMES = ("http://", "https://", "mailto:", "ftp://")
+_BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
+
+_PARAGRAPHS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "blockquote", "table", "hr", "fieldset"])
+_BLOCKS = _PARAGRAPHS | frozenset(
+    "address article aside body caption center dd details dialog dir div dt figcaption figure footer form header legend"
+    " li main menu nav option section summary tbody tfoot thead tr title".split()
+)
+_UNSEEN = ("script", "style", "title", "textarea", "xmp", "noframes", "template", "svg", "math", "object")
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
+_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+
+
+def to_text(markup: str) -> str:
+    """What a reader sees of the markup, as lines. Linear; only the first 2 MiB are read."""
+    markup = markup[:MAX_HTML]
+    writer = _Writer()
+    lowered: str | None = None
+    hidden, hidden_depth = "", 0
+    never_closed: set[str] = set()
+    position = 0
+    while match := _TOKEN.match(markup, position):
+        position = match.end()
+        name = match[2] or match[5]
+        if name is None:
+            if not hidden and match[0][:2] not in ("<!", "<?"):
+                writer.text(_unescape(match[0]))
+            continue
+        name, closing, attributes = name.lower(), bool(match[1] or match[4]), match[3] or match[6] or ""
+        if hidden:
+            if name == hidden:
+                hidden_depth += -1 if closing else 1
+                hidden = hidden if hidden_depth else ""
+        elif not closing and name in _UNSEEN and name not in never_closed:
+            lowered = lowered if lowered is not None else _lowered(markup)
+            end = lowered.find(f"</{name}", position)
+            if end < 0:
+                never_closed.add(name)
+            else:
+                position = end
+        elif not closing and name not in _SELF_CLOSING and "one" in attributes and _HIDDEN.search(attributes):
+            hidden, hidden_depth = name, 1
+        elif closing:
+            writer.close(name)
+        else:
+            writer.open(name, attributes)
+    return writer.result()
+
+
+def safe_html(markup: str) -> str:
+    """The markup without anything that runs, loads from elsewhere or leaves its frame; text where it is too tangled to clean."""
+    if not tractable(markup):
+        return f"<pre>{escape(to_text(markup))}</pre>"
+    return _CLEANER.clean(markup[:MAX_HTML])
+
+
+def tractable(markup: str) -> bool:
+    """Whether a tree builder (nh3, selectolax) can read the markup in reasonable time: bounded size, depth and open formatting."""
+    if len(markup) > MAX_HTML:
+        return False
+    depth = formatting = 0
+    for match in _TAG.finditer(markup):
+        name = match[2].lower()
+        if name in _SELF_CLOSING:
+            continue
+        step = -1 if match[1] else 1
+        depth = max(0, depth + step)
+        if name in _FORMATTING:
+            formatting = max(0, formatting + step)
+        if depth > MAX_TREE_DEPTH or formatting > MAX_OPEN_FORMATTING:
+            return False
+    return True
+
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]*)")
+
+
+def _lowered(markup: str) -> str:
+    """ASCII lower case: unlike `str.lower` it never changes the length."""
+    return markup.translate(_LOWER)
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def _unescape(text: str) -> str:
+    if "&" not in text:
+        return text
+    return unescape(_LONG_REFERENCE.sub("\ufffd", text))
+
+
+class _Writer:
+    """Lines under construction: the open line, what is owed before the next text, and the quotes, lists and links still open."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._blank_owed: int | None = None  # the quote depth of the blank line owed before the next text
+        self._quote = 0
+        self._lists: list[int | None] = []  # the next number of each open list; None where it has bullets
+        self._mark = ""
+        self._preformatted = 0
+        self._link: tuple[str, int] | None = None  # target, and where in the open line its label begins
+
+    def text(self, text: str) -> None:
+        if self._preformatted:
+            first, *rest = text.replace("\r\n", "\n").split("\n")
+            self._put(first)
+            for line in rest:
+                self.line_break()
+                self._put(line)
+        else:
+            text = _BLANKS.sub(" ", text)
+            if text != " " or self._line:
+                self._put(text)
+
+    def open(self, name: str, attributes: str) -> None:
+        if name in _BLOCKS:
+            self._end_block(name)
+        if name == "br":
+            self.line_break()
+        elif name == "blockquote":
+            self._quote += 1
+        elif name in ("ul", "ol"):
+            self._lists.append(1 if name == "ol" else None)
+        elif name == "li":
+            self._mark = self._next_mark()
+        elif name in ("td", "th") and self._line:
+            self._line.append("\t")
+        elif name == "pre":
+            self._preformatted += 1
+        elif name == "a" and (href := _HREF.search(attributes)):
+            self._link = (_unescape(href[1] or href[2] or href[3]).strip(), len(self._line))
+        elif name == "img" and (alt := _ALT.search(attributes)):
+            self._put(f"[{_BLANKS.sub(' ', _unescape(alt[1] or alt[2])).strip()}]")
+
+    def close(self, name: str) -> None:
+        if name == "a":
+            self._end_link()
+        if name in _BLOCKS:
+            self._end_block(name)
+        if name == "blockquote":
+            self._quote = max(0, self._quote - 1)
+        elif name in ("ul", "ol") and self._lists:
+            self._lists.pop()
+        elif name == "pre":
+            self._preformatted = max(0, self._preformatted - 1)
+
+    def line_break(self) -> None:
+        if self._line:
+            self._flush()
+        else:
+            self._blank_line(self._quote)
+
+    def result(self) -> str:
+        self._end_link()
+        self._flush()
+        return "\n".join(self._lines).strip("\n")
+
+    def _put(self, text: str) -> None:
+        if not text:
+            return
+        if not self._line:
+            if self._blank_owed is not None and text.strip():
+                self._blank_line(min(self._blank_owed, self._quote))
+                self._blank_owed = None
+            if self._mark and text.strip():
+                self._line.append(self._mark)
+                self._mark = ""
+        self._line.append(text)
+
+    def _end_block(self, name: str) -> None:
+        self._flush()
+        if name in _PARAGRAPHS and self._lines:
+            owed = self._quote if self._blank_owed is None else self._blank_owed
+            self._blank_owed = min(owed, self._quote)
+
+    def _flush(self) -> None:
+        line = "".join(self._line)
+        if not self._preformatted:
+            line = _SPACES.sub(" ", line).strip(" ")
+        if line.strip():
+            self._lines.append(_prefix(self._quote) + line.rstrip())
+        elif self._line and self._preformatted:
+            self._blank_line(self._quote)
+        self._line = []
+        self._link = (self._link[0], 0) if self._link else None
+
+    def _blank_line(self, quote: int) -> None:
+        prefix = _prefix(quote).rstrip()
+        if self._lines and self._lines[-1].strip("> "):
+            self._lines.append(prefix)
+
+    def _next_mark(self) -> str:
+        number = self._lists[-1] if self._lists else None
+        indent = "  " * max(0, min(len(self._lists), MAX_LIST_DEPTH) - 1)
+        if number is None:
+            return indent + "- "
+        self._lists[-1] = number + 1
+        return f"{indent}{number}. "
+
+    def _end_link(self) -> None:
+        """The target of a link is shown behind its label, unless the label says it already."""
+        if not self._link:
+            return
+        target, start = self._link
+        self._link = None
+        label = "".join(self._line[start:]).strip()
+        if label and target.lower().startswith(_SHOWN_SCHEMES) and _bare(label) not in _bare(target):
+            self._put(f" <{target}>")
+
+
+def _prefix(quote: int) -> str:
+    return "> " * min(quote, MAX_QUOTE_DEPTH)
+
+
+def _bare(target: str) -> str:
+    """A link without what people leave out when they write it."""
+    return re.sub(r"^(?:https?://|mailto:)?(?:www\.)?", "", target.strip().lower()).rstrip("/")
+
+
+def _attribute(element: str, attribute: str, value: str) -> str | None:
+    """Nothing is loaded from elsewhere: pictures only from the message itself, links only where a person may click them."""
+    lowered = value.strip().lower()
+    if element == "img" and attribute == "src":
+        return value if lowered.startswith(_OWN_PICTURES) else None
+    if attribute == "href":
+        return value if lowered.startswith(_LINK_SCHEMES) else None
+    if attribute == "style":
+        return None if "url" in lowered or "\\" in lowered or "(" in lowered.replace("rgb(", "") else value
+    return value
+
+
+_OWN_PICTURES = ("cid:", "data:image/png", "data:image/gif", "data:image/jpeg", "data:image/webp")
+_LINK_SCHEMES = ("http://", "https://", "mailto:", "tel:")
+_STYLES = (
+    "color background-color font-family font-size font-style font-weight text-align text-decoration text-indent line-height"
+    " vertical-align white-space margin margin-top margin-right margin-bottom margin-left padding padding-top padding-right"
+    " padding-bottom padding-left border border-top border-right border-bottom border-left border-color border-style"
+    " border-width border-collapse border-spacing width max-width list-style-type direction"
+)
+_ATTRIBUTES = {tag: {name for name in names if name != "cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+_ATTRIBUTES["*"] = {"style", "title", "dir", "lang", "align", "valign", "width", "height", "bgcolor"}
+_ATTRIBUTES["font"] = {"color", "size", "face"}
+_ATTRIBUTES["table"] |= {"border", "cellpadding", "cellspacing"}
+_CLEANER = nh3.Cleaner(
+    tags=nh3.ALLOWED_TAGS | {"font"},
+    clean_content_tags={"script", "style", "title", "noframes", "template", "textarea"},
+    attributes=_ATTRIBUTES,
+    attribute_filter=_attribute,
+    filter_style_properties=set(_STYLES.split()),
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+    url_relative="deny",
+    link_rel="noopener noreferrer nofollow",
+)
