@@ -1,0 +1,259 @@
+"""What the sender newly wrote, apart from what was quoted and from the signature.
+
+`extract` is called once a message, by `parse`, with the body as text and, where there is one, its HTML. It is line-based and
+every question is anchored and bounded: linear time on anything. Nothing is dropped: each line of the body is in one of the
+three results. Rules of the file:
+
+1. Losing a wanted word is the serious error, leaving a quote the mild one: in doubt a line stays in the text.
+2. What a strong attribution, a quoted header block or an "Original Message" divider opens is quoted to the end, if anything
+   stands above it. A forwarded message is content, not a quote.
+3. Quoted lines at the end go. Answers between quotes keep the quotes, without which they make no sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import reply_lines, reply_signature
+from .model import Reply
+from .reply_lines import Attribution, initials, is_blank, is_quoted
+
+MARKERS: Final = ("reply above this line", "reply above this email", "reply above the line", "write above this line")
+MAX_MARKER_LINE: Final = 200
+LONG_TAIL: Final = 7  # lines of text below a single quote that make it an answer to the quote, not a footer
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of text, or of quoted lines with the attribution above them. Both hold indexes into the body."""
+
+    quoted: bool
+    lines: list[int] = field(default_factory=list)
+    attribution: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The lines, what is known of each, and `end`: from there on everything is quoted."""
+
+    lines: list[str]
+    protected: frozenset[int]
+    attributions: dict[int, Attribution]
+    end: int = 0
+
+    def is_text(self, index: int) -> bool:
+        return index in self.protected or not (is_blank(self.lines[index]) or is_quoted(self.lines[index]))
+
+
+def extract(text: str, markers: Sequence[str] = ()) -> Reply:
+    """Take a body apart. `markers` are further "reply above this line" phrases. Never raises."""
+    body = _read(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), [*MARKERS, *(m.casefold() for m in markers if m)])
+    segments = _segments(body)
+    kept, signature = _decide(body, segments)
+    if not kept and not signature and not any(segment.attribution for segment in segments) and not _introduced(body):
+        kept = set(range(body.end))
+    taken = kept | signature
+    return Reply(
+        text=_join(body.lines, sorted(kept)),
+        quoted=_join(body.lines, [index for index in range(len(body.lines)) if index not in taken]),
+        signature=_join(body.lines, sorted(signature)),
+    )
+
+
+def _read(raw: list[str], markers: list[str]) -> Body:
+    lines = _apart(raw)
+    protected = _code(lines) | _forwarded(lines)
+    attributions: dict[int, Attribution] = {}
+    for index, line in enumerate(lines):
+        if index not in protected and not is_quoted(line):
+            found = reply_lines.attribution_ending_at(lines, index)
+            if found and (found.strong or _quote_follows(lines, found.end)):
+                attributions[found.start] = found
+    body = Body(lines, protected, attributions)
+    return Body(lines, protected, attributions, _end_of_new_text(body, markers))
+
+
+def _apart(raw: list[str]) -> list[str]:
+    """Cut a line on which the reply and an attribution stand together."""
+    lines: list[str] = []
+    for line in raw:
+        cut = None if is_quoted(line) else reply_lines.shared_attribution(line)
+        head = line[:cut].rstrip("- ")
+        lines.extend([line] if cut is None else [head, line[len(head) :]])
+    return lines
+
+
+def _code(lines: list[str]) -> frozenset[int]:
+    """Lines between ``` fences: never a quote, never a signature."""
+    fences = [index for index, line in enumerate(lines) if line.lstrip().startswith("```")]
+    inside: set[int] = set()
+    for opening, closing in zip(fences[::2], fences[1::2], strict=False):
+        inside.update(range(opening, closing + 1))
+    return frozenset(inside)
+
+
+def _forwarded(lines: list[str]) -> frozenset[int]:
+    """A forwarded message below its divider, if no quote has begun before: content, read no further."""
+    for index, line in enumerate(lines):
+        if is_quoted(line):
+            continue
+        if reply_lines.is_forward_divider(line):
+            return frozenset(range(index, len(lines)))
+        if reply_lines.is_original_divider(line):
+            break
+    return frozenset()
+
+
+def _end_of_new_text(body: Body, markers: list[str]) -> int:
+    """The first line that opens a quote to the end, with something new above it; the body's length when none does."""
+    above = False
+    skip = 0
+    for index, line in enumerate(body.lines):
+        if index < skip or not body.is_text(index):
+            continue
+        if index in body.protected:
+            above = True
+            continue
+        attribution = body.attributions.get(index)
+        block = reply_lines.header_block(body.lines, index)
+        opens = block is not None or reply_lines.is_original_divider(line) or _is_marker(line, markers)
+        if above and (opens or (attribution is not None and not _quote_follows(body.lines, attribution.end))):
+            return _with_rule(body.lines, index)
+        if block is not None and not above:
+            return len(body.lines)  # a header block at the very top: the message is a forwarded one
+        if attribution is not None:
+            skip = attribution.end
+        above = above or not (opens or attribution or reply_lines.is_rule(line))
+    return len(body.lines)
+
+
+def _is_marker(line: str, markers: list[str]) -> bool:
+    return len(line) <= MAX_MARKER_LINE and any(marker in line.casefold() for marker in markers)
+
+
+def _with_rule(lines: list[str], index: int) -> int:
+    """The divider above belongs to the quote that it opens."""
+    above = index - 1
+    while above > 0 and is_blank(lines[above]):
+        above -= 1
+    return above if above > 0 and reply_lines.is_rule(lines[above]) else index
+
+
+def _quote_follows(lines: list[str], index: int) -> bool:
+    while index < len(lines) and is_blank(lines[index]):
+        index += 1
+    return index < len(lines) and (is_quoted(lines[index]) or bool(initials(lines[index])))
+
+
+def _segments(body: Body) -> list[Segment]:
+    segments: list[Segment] = []
+    index = 0
+    while index < body.end:
+        found = body.attributions.get(index)
+        if found:
+            quoted = _quote_follows(body.lines, found.end)
+            segments.append(Segment(True, attribution=list(range(found.start, found.end))))
+            index = found.end
+            while quoted and index < body.end and is_blank(body.lines[index]):
+                segments[-1].lines.append(index)
+                index += 1
+            continue
+        quoted = _in_quote(body, index, segments)
+        if is_blank(body.lines[index]) and segments:
+            quoted = segments[-1].quoted
+        if not segments or segments[-1].quoted != quoted:
+            segments.append(Segment(quoted))
+        segments[-1].lines.append(index)
+        index += 1
+    return segments
+
+
+def _in_quote(body: Body, index: int, segments: list[Segment]) -> bool:
+    line = body.lines[index]
+    if index in body.protected:
+        return False
+    mark = initials(line)
+    if not mark or is_quoted(line):
+        return is_quoted(line)
+    neighbours = body.lines[max(0, index - 1) : index] + body.lines[index + 1 : index + 2]
+    return bool(segments and segments[-1].attribution and segments[-1].quoted) or any(n.startswith(mark) for n in neighbours)
+
+
+def _decide(body: Body, segments: list[Segment]) -> tuple[set[int], set[int]]:
+    """Which lines are new text, and which are signature."""
+    lines = body.lines
+    signature: set[int] = set()
+    interleaved = _is_interleaved(lines, segments)
+    rest = list(segments)
+    while rest:
+        last = rest[-1]
+        if not last.quoted:
+            _cut_signature(body, last, signature)
+            if _has_text(lines, last):
+                break
+        rest.pop()
+        if last.attribution and rest and rest[-1].quoted and not rest[-1].attribution and _any_text(lines, rest):
+            break
+    kept: set[int] = set()
+    for position, segment in enumerate(rest):
+        if not segment.quoted:
+            if position + 1 < len(rest) and not interleaved:
+                _cut_signature(body, segment, signature)
+            kept.update(segment.lines)
+        elif interleaved or not segment.attribution or _is_context(lines, rest, position):
+            kept.update(segment.lines)
+    return kept, signature
+
+
+def _is_interleaved(lines: list[str], segments: list[Segment]) -> bool:
+    """Quote, answer, quote: the answers need their quotes."""
+    shape = [
+        segment.quoted for segment in segments if (segment.quoted and _has_text(lines, segment)) or _has_text(lines, segment)
+    ]
+    return any(shape[index : index + 3] == [True, False, True] for index in range(len(shape)))
+
+
+def _is_context(lines: list[str], rest: list[Segment], position: int) -> bool:
+    """A single quote amid the text stays when a long answer follows; at the top, or above a short tail, it goes."""
+    below = sum(not is_blank(lines[index]) for segment in rest[position + 1 :] for index in segment.lines if not segment.quoted)
+    return _any_text(lines, rest[:position]) and below >= LONG_TAIL
+
+
+def _cut_signature(body: Body, segment: Segment, signature: set[int]) -> None:
+    at = reply_signature.split([body.lines[index] for index in segment.lines])
+    if body.protected.intersection(segment.lines[at:]):
+        return
+    signature.update(segment.lines[at:])
+    del segment.lines[at:]
+
+
+def _any_text(lines: list[str], segments: Sequence[Segment]) -> bool:
+    return any(not segment.quoted and _has_text(lines, segment) for segment in segments)
+
+
+def _has_text(lines: list[str], segment: Segment) -> bool:
+    return any(not is_blank(lines[index]) for index in segment.lines)
+
+
+def _introduced(body: Body) -> bool:
+    """Whether a body of nothing but quoted lines holds an attribution: then the sender wrote nothing."""
+    bare = [line.lstrip("> \t") for line in body.lines]
+    return any(reply_lines.attribution_ending_at(bare, index) for index in range(len(bare)))
+
+
+def _join(lines: list[str], indexes: Sequence[int]) -> str:
+    """The lines in order, a blank one where others were taken out between them, trimmed at both ends."""
+    out: list[str] = []
+    before = -1
+    for index in indexes:
+        if out and index != before + 1 and not is_blank(out[-1]) and not is_blank(lines[index]):
+            out.append("")
+        out.append("" if is_blank(lines[index]) else lines[index].rstrip())
+        before = index
+    while out and not out[-1]:
+        out.pop()
+    while out and not out[0]:
+        out.pop(0)
+    return "\n".join(out)

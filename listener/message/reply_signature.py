@@ -1,0 +1,92 @@
+"""Where the signature begins: the `-- ` line (RFC 3676 §4.3), a rule above a footer, what a phone appended, a dashed name.
+
+Works on the lines of one piece of new text, from its end upwards; a sign-off in words ("Best regards, Ann") stays with
+the text, because a wanted word must never be lost to a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from .reply_lines import is_blank, is_rule
+from .reply_phrases import PHRASES, fold
+
+MAX_SIGNATURE_LINES: Final = 16  # non-blank lines below "-- "
+MAX_FOOTER_LINES: Final = 8  # non-blank lines below another rule
+MAX_FOOTER_WIDTH: Final = 100
+MAX_MOBILE: Final = 90  # characters of a line that a device appended
+MAX_MOBILE_WORDS: Final = 10
+MAX_DASHED_NAME: Final = 40
+
+_DELIMITERS: Final = ("--", "—", "––", "——")
+
+
+def split(lines: Sequence[str]) -> int:
+    """The index of the first line of the signature, `len(lines)` when there is none."""
+    end = _end_of_text(lines, len(lines))
+    cut = _delimited(lines, end)
+    while (above := _appended(lines, cut)) < cut:
+        cut = above
+    return cut if cut < end else len(lines)
+
+
+def _delimited(lines: Sequence[str], end: int) -> int:
+    cut, below, wide = end, 0, False
+    for index in range(end - 1, -1, -1):
+        line = lines[index]
+        if is_blank(line):
+            continue
+        if line.strip() in _DELIMITERS:
+            cut = index
+        elif is_rule(line) or _is_ornament(line):
+            cut = index if below <= MAX_FOOTER_LINES and not wide else cut
+        else:
+            below += 1
+            wide = wide or len(line) > MAX_FOOTER_WIDTH or line.rstrip().endswith("?")
+        if below > MAX_SIGNATURE_LINES:
+            break
+    return _end_of_text(lines, cut)
+
+
+def _appended(lines: Sequence[str], end: int) -> int:
+    """One step up over a line that a device appended or a dashed name, else `end`."""
+    end = _end_of_text(lines, end)
+    if end == 0:
+        return end
+    last = lines[end - 1]
+    if is_mobile(last) or (end > 1 and is_blank(lines[end - 2]) and _is_dashed_name(last)):
+        return _end_of_text(lines, end - 1)
+    return end
+
+
+def is_mobile(line: str) -> bool:
+    """`Sent from my iPhone` in any language we know, and not a sentence that begins so."""
+    bare = line.strip(" \t*_-–—.!<>[]()")
+    if not bare or len(line) > MAX_MOBILE + bare.count("http") * MAX_MOBILE * 2:
+        return False
+    bare = fold(bare.split("<")[0].split("(http")[0].strip(" .!*_"))
+    for start, end in PHRASES.mobile:
+        if bare.startswith(start) and bare.endswith(end) and len(bare) > len(start) + len(end) - 1:
+            between = bare[len(start) : len(bare) - len(end)]
+            return len(between.split()) <= MAX_MOBILE_WORDS and not any(mark in between for mark in (", ", ". ", "? ", "! "))
+    return False
+
+
+def _is_dashed_name(line: str) -> bool:
+    name = line.strip()
+    if not name.startswith("-") or len(name) > MAX_DASHED_NAME:
+        return False
+    words = name.lstrip("-").split()
+    return 1 <= len(words) <= 3 and name.lstrip("-")[:1].isalpha() and all(word.strip(".").isalpha() for word in words)
+
+
+def _is_ornament(line: str) -> bool:
+    bare = line.strip()
+    return len(bare) >= 4 and len(set(bare)) == 1 and not bare[0].isalnum() and bare[0] not in "`>!?.)"
+
+
+def _end_of_text(lines: Sequence[str], end: int) -> int:
+    while end > 0 and is_blank(lines[end - 1]):
+        end -= 1
+    return end
