@@ -12,11 +12,12 @@ three results. Rules of the file:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from . import reply_lines, reply_signature
+from . import reply_html, reply_lines, reply_signature
 from .model import Reply
 from .reply_lines import Attribution, initials, is_blank, is_quoted
 
@@ -41,17 +42,35 @@ class Body:
     lines: list[str]
     protected: frozenset[int]
     attributions: dict[int, Attribution]
+    cuts: frozenset[int]
+    signature: frozenset[int]
     end: int = 0
 
     def is_text(self, index: int) -> bool:
         return index in self.protected or not (is_blank(self.lines[index]) or is_quoted(self.lines[index]))
 
 
-def extract(text: str, markers: Sequence[str] = ()) -> Reply:
-    """Take a body apart. `markers` are further "reply above this line" phrases. Never raises."""
-    body = _read(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), [*MARKERS, *(m.casefold() for m in markers if m)])
+def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> Reply:
+    """Take a body apart. Linear; never raises.
+
+    `html` is the markup that `text` was made from, None where the sender wrote a text part. `markers` are further "reply
+    above this line" phrases.
+    """
+    every = [*MARKERS, *(marker.casefold() for marker in markers if marker)]
+    if html is None:
+        raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return _taken_apart(_read(reply_html.Marked(raw), every))
+    marked = reply_html.lines(html)
+    reply = _taken_apart(_read(marked, every))
+    if not reply.text and not marked.quotes:  # a mail that is all one indented block, which in HTML is not yet a quote
+        return Reply("\n".join(line.removeprefix(">").removeprefix(" ") for line in marked.lines).strip())
+    return reply
+
+
+def _taken_apart(body: Body) -> Reply:
     segments = _segments(body)
     kept, signature = _decide(body, segments)
+    signature |= {index for index in body.signature if index < body.end}
     if not kept and not signature and not any(segment.attribution for segment in segments) and not _introduced(body):
         kept = set(range(body.end))
     taken = kept | signature
@@ -62,8 +81,8 @@ def extract(text: str, markers: Sequence[str] = ()) -> Reply:
     )
 
 
-def _read(raw: list[str], markers: list[str]) -> Body:
-    lines = _apart(raw)
+def _read(marked: reply_html.Marked, markers: list[str]) -> Body:
+    lines, origin = _apart(marked.lines)
     protected = _code(lines) | _forwarded(lines)
     attributions: dict[int, Attribution] = {}
     for index, line in enumerate(lines):
@@ -71,18 +90,22 @@ def _read(raw: list[str], markers: list[str]) -> Body:
             found = reply_lines.attribution_ending_at(lines, index)
             if found and (found.strong or _quote_follows(lines, found.end)):
                 attributions[found.start] = found
-    body = Body(lines, protected, attributions)
-    return Body(lines, protected, attributions, _end_of_new_text(body, markers))
+    cuts = frozenset(bisect_left(origin, cut) for cut in marked.cuts)
+    signature = frozenset(index for index, line in enumerate(origin) if line in marked.signature)
+    body = Body(lines, protected, attributions, cuts, signature)
+    return replace(body, end=_end_of_new_text(body, markers))
 
 
-def _apart(raw: list[str]) -> list[str]:
-    """Cut a line on which the reply and an attribution stand together."""
+def _apart(raw: list[str]) -> tuple[list[str], list[int]]:
+    """Cut each line on which the reply and an attribution stand together; with the number of the line each came from."""
     lines: list[str] = []
-    for line in raw:
+    origin: list[int] = []
+    for number, line in enumerate(raw):
         cut = None if is_quoted(line) else reply_lines.shared_attribution(line)
         head = line[:cut].rstrip("- ")
         lines.extend([line] if cut is None else [head, line[len(head) :]])
-    return lines
+        origin.extend([number] if cut is None else [number, number])
+    return lines, origin
 
 
 def _code(lines: list[str]) -> frozenset[int]:
@@ -111,7 +134,9 @@ def _end_of_new_text(body: Body, markers: list[str]) -> int:
     above = False
     skip = 0
     for index, line in enumerate(body.lines):
-        if index < skip or not body.is_text(index):
+        if above and index in body.cuts:
+            return _with_rule(body.lines, index)
+        if index < skip or index in body.signature or not body.is_text(index):
             continue
         if index in body.protected:
             above = True
@@ -151,6 +176,9 @@ def _segments(body: Body) -> list[Segment]:
     segments: list[Segment] = []
     index = 0
     while index < body.end:
+        if index in body.signature:
+            index += 1
+            continue
         found = body.attributions.get(index)
         if found:
             quoted = _quote_follows(body.lines, found.end)

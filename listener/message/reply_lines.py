@@ -115,6 +115,7 @@ def header_block(lines: Sequence[str], start: int) -> int | None:
             return None
         if field:
             seen.setdefault(field, value)
+            seen.update((PHRASES.fields[fold(name[:-1])], value) for name in value.split() if fold(name[:-1]) in PHRASES.fields)
             end = index + 1
         elif index - end >= (1 if is_blank(lines[index]) or len(seen) < 2 else 2):
             break
@@ -131,9 +132,9 @@ def _is_header_block(seen: dict[str, str]) -> bool:
 
 def _header_field(lines: Sequence[str], index: int) -> tuple[str, str]:
     line = lines[index].lstrip(" \t>*_\u200b\ufeff")[: MAX_FIELD_NAME + MAX_ATTRIBUTION]
-    name, colon, value = line[: MAX_FIELD_NAME + 1].partition(":")
+    name, colon, _ = line[: MAX_FIELD_NAME + 1].partition(":")
     if not colon:
-        name, colon, value = line[: MAX_FIELD_NAME + 1].partition("：")
+        name, colon, _ = line[: MAX_FIELD_NAME + 1].partition("：")
     name = name.rstrip(" \t*_\xa0\u200b")
     if not colon or not name or name[0].islower():
         return _bare_field(lines, index)

@@ -1,0 +1,154 @@
+"""Finds the quote in an HTML body by its markup, whatever the language of the words around it.
+
+Mail programs wrap what they quote in an element of their own (`gmail_quote`, `blockquote type=cite`, `yahoo_quoted`) or put a
+divider above it (Outlook's `divRplyFwdMsg`, its ruled box, Hotmail's `stopSpelling`). `lines` marks both, turns the HTML into
+text with `html.to_text` and gives back lines whose quotes begin with `>`. One pass over tags, no tree: linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from . import html as html_text
+from .reply_lines import is_forward_divider
+
+PEEK: Final = 1500  # characters of markup read ahead to see what an element begins with
+MAX_ATTRIBUTES: Final = 4000
+
+# Private-use characters stand for what the markup says; the same characters in the mail itself are taken out first.
+_CUT, _SIGNATURE, _END = "\ue0c0", "\ue0c1", "\ue0c2"
+_PRIVATE: Final = re.compile("[\ue0c0-\ue0c2]|&#(?:57536|57537|57538|x0*e0c[012]);?", re.I)
+
+_TAG: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})([^<>]*)>", re.S)
+_NAMED: Final = re.compile(r"""\b(class|id|style|type|data-marker)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
+_MARKUP: Final = re.compile(r"<[^<>]*>")
+
+QUOTE_CLASSES: Final = (
+    "gmail_quote", "gmail_quote_container", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote", "tutanota_quote",
+    "zmail_extra", "front-blockquote", "mailru-blockquote", "gmail_attr", "hubspot-quoted", "missive_quote", "freshdesk_quote",
+)  # fmt: skip
+QUOTE_IDS: Final = ("olk_src_body_section", "yahoo_quoted", "reply-intro", "mimestream-reply", "qt", "oriQuote")
+DIVIDER_IDS: Final = (
+    "divrplyfwdmsg", "appendonsend", "stopspelling", "mail-editor-reference-message-container", "replysplit", "zwchr",
+    "divtagdefaultwrapper-quote", "spark-reply",
+)  # fmt: skip
+DIVIDER_CLASSES: Final = ("ms-outlook-mobile-reference-message", "cm_quote", "mb-reply-divider")
+SIGNATURE_CLASSES: Final = (
+    "gmail_signature",
+    "moz-signature",
+    "protonmail_signature_block",
+    "zm_signature",
+    "ms-outlook-mobile-signature",
+)
+SIGNATURE_IDS: Final = (
+    "applemailsignature",
+    "ms-outlook-mobile-signature",
+    "signature",
+    "ymail_android_signature",
+    "divsignature",
+)
+OUTLOOK_RULES: Final = (
+    "border-top:solid #b5c4df",
+    "border-top:solid #e1e1e1",
+    "border-top-color:rgb(229,229,229)",
+    "border-top:1ptsolid#c4c4c4",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Lines with `>` before quoted ones; `cut` is where a divider stood; `signature` the indexes that the markup calls so;
+    `quotes` whether any element marked a quote as such."""
+
+    lines: list[str]
+    cuts: tuple[int, ...] = ()
+    signature: frozenset[int] = frozenset()
+    quotes: bool = False
+
+
+def lines(markup: str) -> Marked:
+    """Text lines of an HTML body with its quotes and signature marked. Never raises."""
+    pieces = list(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML])))
+    text = html_text.to_text("".join(pieces))
+    out: list[str] = []
+    cuts: list[int] = []
+    signature: set[int] = set()
+    inside = False
+    for line in text.split("\n"):
+        if _CUT in line:
+            cuts.append(len(out))
+        inside = (inside or _SIGNATURE in line) and _END not in line
+        bare = _PRIVATE.sub("", line)
+        if bare != line and not bare.strip("> "):
+            continue
+        if inside:
+            signature.add(len(out))
+        out.append(bare)
+    return Marked(out, tuple(cuts), frozenset(signature), len(pieces) > 1 or "<blockquote type" in markup)
+
+
+def _marked(markup: str) -> Iterator[str]:
+    """The markup with each quoting element inside a blockquote, and a mark where a divider or a signature stands."""
+    position = 0
+    open_name, open_depth, closing = "", 0, ""
+    for tag in _TAG.finditer(markup):
+        name = (tag[2] or "").lower()
+        if not name:
+            continue
+        if open_name == name and not tag[3].endswith("/"):
+            open_depth += -1 if tag[1] else 1
+            if open_depth == 0:
+                yield markup[position : tag.end()] + closing
+                position, open_name = tag.end(), ""
+                continue
+        if tag[1] or len(tag[3]) > MAX_ATTRIBUTES:
+            continue
+        kind = _kind(name, tag[3], markup, tag.end())
+        if kind == _CUT:
+            yield f"{markup[position : tag.start()]}<p>{_CUT}</p>"
+            position = tag.start()
+        elif kind and not open_name:
+            before, closing = ("<blockquote>", "</blockquote>") if kind == ">" else (f"<p>{_SIGNATURE}</p>", f"<p>{_END}</p>")
+            yield markup[position : tag.start()] + before
+            position, open_name, open_depth = tag.start(), name, 1
+    yield markup[position:]
+
+
+def _kind(name: str, attributes: str, markup: str, after: int) -> str:
+    """`>` for an element that quotes, a private mark for a divider or a signature, "" for any other."""
+    if "=" not in attributes:
+        return ""
+    found = {match[1].lower(): (match[2] or match[3] or match[4] or "").lower() for match in _NAMED.finditer(attributes)}
+    classes, identity = found.get("class", "").split(), found.get("id", "").removeprefix("x_")
+    if identity in DIVIDER_IDS or any(c.endswith(DIVIDER_CLASSES) for c in classes) or _is_ruled(found, markup, after):
+        return _CUT
+    if found.get("data-marker") == "__quoted_text__":
+        return _CUT
+    if name == "blockquote" and found.get("type") == "cite":
+        return ""
+    if any(c.endswith(QUOTE_CLASSES) for c in classes) or identity.startswith(QUOTE_IDS):
+        quotes = name != "blockquote" and not _begins_forward(markup, after)
+        return ">" if quotes else ""
+    if any(c.endswith(SIGNATURE_CLASSES) for c in classes) or identity in SIGNATURE_IDS:
+        return _SIGNATURE
+    return ""
+
+
+def _is_ruled(found: dict[str, str], markup: str, after: int) -> bool:
+    """Outlook's box with a rule on top, in which the header block of the quoted message stands."""
+    style = "".join(found.get("style", "").split())
+    if "border-top" not in style or not any(rule in style for rule in OUTLOOK_RULES):
+        return False
+    return ":" in _peek(markup, after)[:80]
+
+
+def _begins_forward(markup: str, after: int) -> bool:
+    return any(is_forward_divider(line) for line in _peek(markup, after).split("\n")[:3])
+
+
+def _peek(markup: str, after: int) -> str:
+    ahead = re.sub(r"\s+", " ", markup[after : after + PEEK])
+    return _MARKUP.sub("\n", ahead).replace("&nbsp;", " ").strip()
