@@ -1,0 +1,61 @@
+"""Octets to `InboundMessage`: what a case worker, a hook and the rules get to see of a mail. No I/O.
+
+`parse` takes any octets and never raises; on hostile ones it may take seconds, so run it where it can be killed
+(`listener.parsing`). `parse_quickly` is for the daemon's own process: it declines what is large or intricate.
+`attachment_octets` reads one attachment again from the raw message.
+"""
+
+from __future__ import annotations
+
+from . import attachments, fields, html, tree
+from .identifiers import message_id
+from .model import InboundMessage, Trust
+from .structure import Part
+from .understand import understand
+
+QUICK_OCTETS = 8 * 1024 * 1024
+QUICK_PARTS = 100
+QUICK_HEADER = 64 * 1024
+QUICK_TEXT = 512 * 1024  # transfer-encoded octets of one text part
+
+__all__ = ["InboundMessage", "Trust", "attachment_octets", "parse", "parse_quickly"]
+
+
+def parse(octets: bytes, trust: Trust = Trust()) -> InboundMessage:  # noqa: B008  (frozen, without fields that differ)
+    """The message, as far as it can be understood. Never raises: what fails is a defect of the result."""
+    try:
+        root, defects = tree.read(octets)
+        return understand(root, octets, trust, defects)
+    except (RecursionError, MemoryError, LookupError, ValueError, AssertionError, TypeError, AttributeError, ArithmeticError) as error:
+        return unreadable(octets, f"parser: {type(error).__name__}: {str(error)[:200]}")
+
+
+def parse_quickly(octets: bytes, trust: Trust = Trust()) -> InboundMessage | None:  # noqa: B008
+    """The message, or None when it is too large or too intricate to be read within some 50 ms."""
+    if len(octets) > QUICK_OCTETS or fields.header_end(octets, 0, len(octets))[1] > QUICK_HEADER:
+        return None
+    root, defects = tree.read(octets)
+    if not _is_quick(root):
+        return None
+    return understand(root, octets, trust, defects)
+
+
+def attachment_octets(octets: bytes, path: str) -> bytes:
+    """The decoded octets of the attachment with this `Attachment.path`. Raises KeyError when there is none."""
+    return attachments.octets_at(tree.read(octets).root, path)
+
+
+def unreadable(octets: bytes, defect: str) -> InboundMessage:
+    """What can be said of a message that could not be read: an id, and why."""
+    return InboundMessage(message_id=message_id((), octets)[0], defects=(defect,))
+
+
+def _is_quick(root: Part) -> bool:
+    count = 0
+    for part in root.walk():
+        count += 1
+        if count > QUICK_PARTS or attachments.is_tnef(part):
+            return False
+        if part.content_type.startswith("text/") and part.end - part.start > QUICK_TEXT:
+            return False
+    return True

@@ -43,7 +43,7 @@ def _decode_words(value: str) -> str:
             charset = opening[1].partition("*")[0].lower()  # RFC 2231 §5: a language may follow the charset
             if held and (between.strip() or charset != held_charset):
                 held = _flush(out, held, held_charset)
-            if between.strip() or not out and not held:
+            if between.strip() or (not out and not held):
                 out.append(between)
             held, held_charset = held + octets, charset
         position = word_end

@@ -74,7 +74,7 @@ def read(octets: bytes) -> Tree:
 def _with_line_feeds(octets: bytes) -> bytes:
     """Where the first line ends with CR alone, every lone CR is a line end (old Macs); else the octets as they are."""
     first = octets.find(b"\r")
-    if first < 0 or octets[first + 1 : first + 2] == b"\n" or 0 <= octets.find(b"\n", 0, first):
+    if first < 0 or octets[first + 1 : first + 2] == b"\n" or octets.find(b"\n", 0, first) >= 0:
         return octets
     return _LONE_CR.sub(b"\n", octets)
 

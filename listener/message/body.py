@@ -1,0 +1,69 @@
+"""Which parts are the body and which are attachments: RFC 8621 §4.1.4, the rule that JMAP servers follow.
+
+Called once per message. Several text parts in a row are all body; of alternatives one is; a named text part that is not
+the first, and whatever is marked as attachment, is an attachment. An attached message is one attachment, not looked into.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .structure import Part
+
+# Text that is data: a person does not read it as part of the letter.
+_DATA = frozenset(
+    ["text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf", "text/csv", "text/xml", "text/css", "text/javascript", "text/x-amp-html", "text/x-moz-deleted", "text/x-patch", "text/x-diff"]
+)
+
+
+@dataclass(slots=True)
+class Body:
+    """`text` and `html` are the leaves shown as text and as HTML, in order; a leaf may be in both."""
+
+    text: list[Part] = field(default_factory=list)
+    html: list[Part] = field(default_factory=list)
+    attachments: list[Part] = field(default_factory=list)
+
+
+def choose(root: Part) -> Body:
+    """The message's body and attachments. Every leaf is in at least one list."""
+    body = Body()
+    _gather([root], "mixed", False, body, True, True)
+    return body
+
+
+def is_plain(part: Part) -> bool:
+    """Text to be read as it stands."""
+    kind = part.content_type
+    return kind == "text/plain" or (kind.startswith("text/") and kind != "text/html" and kind not in _DATA)
+
+
+def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body, to_text: bool, to_html: bool) -> None:
+    texts, htmls = len(body.text), len(body.html)
+    for index, part in enumerate(parts):
+        html, plain = part.content_type == "text/html", is_plain(part)
+        if part.is_multipart and part.children:
+            kind = part.content_type[10:]
+            _gather(part.children, kind, in_alternative or kind == "alternative", body, to_text, to_html)
+        elif not (html or plain) or not _is_inline(part, index, container):
+            body.attachments.append(part)
+        elif container == "alternative":
+            (body.html if html else body.text).append(part)
+        else:
+            if in_alternative:  # one of the alternatives is a container: each list takes only its own kind from here
+                to_text, to_html = to_text and plain, to_html and html
+            if to_text:
+                body.text.append(part)
+            if to_html:
+                body.html.append(part)
+    if container == "alternative":
+        if len(body.text) == texts:
+            body.text += body.html[htmls:]
+        elif len(body.html) == htmls:
+            body.html += body.text[texts:]
+
+
+def _is_inline(part: Part, index: int, container: str) -> bool:
+    if part.disposition == "attachment":
+        return False
+    return index == 0 or (container != "related" and not part.filename)

@@ -1,0 +1,80 @@
+"""The body as text and as HTML: parts decoded, joined in order, flowed text put back together.
+
+Called once per message with what `body.choose` found. Where there is no plain text, or only blanks, the text is made from
+the HTML. Files embedded in the text (uuencode, yEnc) are taken out and given back as attachments.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html import escape
+
+from . import charset, embedded, flowed, html
+from .body import Body, is_plain
+from .structure import Part
+
+MAX_TEXT = 4 * 1024 * 1024
+
+_META_CHARSET = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.I)
+_RICHTEXT_TAG = re.compile(r"<(/?[a-zA-Z][^<>]{0,60})>")
+
+
+@dataclass(slots=True)
+class Texts:
+    """`files` are embedded files with the part they were found in."""
+
+    text: str = ""
+    html: str | None = None
+    files: list[tuple[Part, int, embedded.File]] = field(default_factory=list)
+
+
+def read(body: Body, defects: list[str]) -> Texts:
+    """Text and HTML of the body. Never raises."""
+    result = Texts()
+    plain = {id(part): _plain(part, result, defects) for part in body.text if is_plain(part)}
+    markup = {id(part): _markup(part, defects) for part in body.html + body.text if not is_plain(part)}
+    pieces = [plain[id(part)] if id(part) in plain else html.to_text(markup[id(part)]) for part in body.text]
+    if markup:
+        for part in body.html:
+            if id(part) not in plain and is_plain(part):
+                plain[id(part)] = _plain(part, result, defects)
+        shown = [markup[id(part)] if id(part) in markup else _as_html(plain[id(part)]) for part in body.html]
+        result.html = "\n".join(shown) if any(piece.strip() for piece in shown) else None
+        if result.html and not any(piece.strip() for piece in pieces):
+            pieces = [html.to_text(result.html)]
+    result.text = "\n".join(piece for piece in pieces if piece.strip()) if len(pieces) != 1 else pieces[0]
+    return result
+
+
+def decoded(part: Part, octets: bytes, defects: list[str]) -> str:
+    """A text part's octets as text with LF line ends."""
+    if len(octets) > MAX_TEXT:
+        octets = octets[:MAX_TEXT]
+        defects.append(f"text: a part over {MAX_TEXT} octets was cut")
+    declared = part.charset
+    if not declared and part.content_type == "text/html" and (meta := _META_CHARSET.search(octets[:4096])):
+        declared = meta[1].decode("ascii")
+    text, defect = charset.decode(octets, declared)
+    if defect and declared:
+        defects.append(defect)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _plain(part: Part, result: Texts, defects: list[str]) -> str:
+    octets, files = embedded.split(part.content)
+    result.files += [(part, number, file) for number, file in enumerate(files)]
+    text = decoded(part, octets, defects)
+    if part.params.get("format", "").lower() == "flowed":
+        return flowed.unflow(text, part.params.get("delsp", "").lower() == "yes")
+    if part.content_type in ("text/enriched", "text/richtext"):
+        return _RICHTEXT_TAG.sub("", text).replace("<<", "<")
+    return text
+
+
+def _markup(part: Part, defects: list[str]) -> str:
+    return decoded(part, part.content[: html.MAX_HTML], defects)
+
+
+def _as_html(text: str) -> str:
+    return f'<div style="white-space: pre-wrap">{escape(text)}</div>'
