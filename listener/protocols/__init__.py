@@ -1,1 +1,1 @@
-"""The mail protocols: in each a grammar without I/O, a session, and on top a `Mailbox`. None knows the ledger, hooks or cases."""
+"""The mail protocols: in each a grammar (no I/O), a session, and a `Mailbox` on top. None knows ledger, hooks or cases."""
