@@ -98,7 +98,11 @@ class HookHost(Protocol):
 
 
 class HookFailed(Exception):
-    """The hook raised, timed out or answered nonsense; the delivery is tried again."""
+    """The hook raised, timed out or answered nonsense; the delivery is tried again, not before `retry_after` seconds."""
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(reason)
 
 
 class HookRefused(Exception):
