@@ -102,6 +102,7 @@ class Connection:
 
     def _keep(self, octets: bytes) -> None:
         self.received += octets[: MAX_RECEIVED_KEPT - len(self.received)]
+        self.server.changed()
 
     # --- out ---------------------------------------------------------------------------------------------------------
 

@@ -57,8 +57,9 @@ def _changed_since(modifiers: tuple[Value, ...]) -> int:
 async def store(connection: Connection, command: Command) -> str:
     """RFC 9051 §6.4.6."""
     match command.arguments:
-        case [named, Atom() as action, *words]:
-            flags = {bytes(f).decode() for f in (words[0] if isinstance(words[0], list) else words) if isinstance(f, Atom)}
+        case [named, Atom() as action, first, *rest]:
+            words = first if isinstance(first, list) else [first, *rest]
+            flags = {bytes(word).decode("ascii", "replace") for word in words if isinstance(word, Atom)}
         case _:
             raise Malformed("STORE takes a set, an action and flags")
     if connection.read_only:

@@ -62,7 +62,7 @@ class Folder:
         message = Message(self.uid_next, octets, set(flags), internal_date, self.highest_modseq, email_id)
         self.uid_next += 1
         self.messages[message.uid] = message
-        for watcher in self.watchers:
+        for watcher in list(self.watchers):
             watcher.arrived(message.uid)
         return message
 
@@ -71,7 +71,7 @@ class Folder:
         gone = [uid for uid in sorted(uids) if self.messages.pop(uid, None)]
         self.highest_modseq += bool(gone)
         for uid in gone:
-            for watcher in self.watchers:
+            for watcher in list(self.watchers):
                 watcher.expunged(uid)
         return gone
 
@@ -82,7 +82,7 @@ class Folder:
             return
         self.highest_modseq += 1
         message.flags, message.modseq = set(flags), self.highest_modseq
-        for watcher in self.watchers:
+        for watcher in list(self.watchers):
             watcher.flagged(uid, by)
 
     def renumber(self, uid_validity: int, first_uid: int = 1) -> None:
