@@ -100,7 +100,7 @@ def _decode(octets: bytes, codec: str | None) -> tuple[str, str]:
         return text, codec
     if (guess := _guess(octets)) and (text := _strictly(octets, guess)) is not None:
         return text, guess
-    if codec in _WIDE:
+    if codec is not None and codec in _WIDE:
         return octets.decode(codec, "replace"), codec
     return octets.decode("cp1252", "replace"), "cp1252"
 

@@ -9,7 +9,7 @@ MAX_DATE = 200
 
 _MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 # RFC 5322 §4.3; other letters mean "unknown" and count as UTC.
-_ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_ZONES: dict[str, float] = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 _ZONES |= {"CET": 1, "CEST": 2, "MET": 1, "MEST": 2, "BST": 1, "IST": 5.5, "JST": 9, "KST": 9, "MSK": 3, "EET": 2, "EEST": 3, "HST": -10}
 _ZONES |= {"AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "WET": 0, "WEST": 1, "AKST": -9, "AKDT": -8}
 _COMMENT = re.compile(r"\([^()]*\)")

@@ -26,7 +26,7 @@ class Texts:
 
     text: str = ""
     html: str | None = None
-    files: list[tuple[Part, int, embedded.File]] = field(default_factory=list)
+    files: list[tuple[Part, embedded.File]] = field(default_factory=list)
 
 
 def read(body: Body, defects: list[str]) -> Texts:
@@ -63,7 +63,7 @@ def decoded(part: Part, octets: bytes, defects: list[str]) -> str:
 
 def _plain(part: Part, result: Texts, defects: list[str]) -> str:
     octets, files = embedded.split(part.content)
-    result.files += [(part, number, file) for number, file in enumerate(files)]
+    result.files += [(part, file) for file in files]
     text = decoded(part, octets, defects)
     if part.params.get("format", "").lower() == "flowed":
         return flowed.unflow(text, part.params.get("delsp", "").lower() == "yes")

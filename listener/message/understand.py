@@ -18,7 +18,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
     """Everything we say about the message. `octets` are the raw ones, for the substitute of a missing Message-ID."""
     chosen = body.choose(root)
     texts = text.read(chosen, defects)
-    found = attachments.found(chosen.attachments, texts.files, root, defects)
+    found = attachments.found(chosen.attachments, texts.files, defects)
     message_id, own = identifiers.message_id(root.get_all("message-id"), octets)
     _field_defects(root, own, defects)
     from_ = addresses.read(root.get_all("from"), defects)
@@ -40,6 +40,13 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         attachments=attachments.described(found),
         defects=_distinct(defects),
     )
+
+
+def attachment_octets(root: Part) -> list[bytes]:
+    """The decoded octets of every attachment, in the order in which the message lists them."""
+    chosen = body.choose(root)
+    defects: list[str] = []
+    return [item.octets for item in attachments.found(chosen.attachments, text.read(chosen, defects).files, defects)]
 
 
 def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:

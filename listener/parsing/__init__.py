@@ -1,0 +1,67 @@
+"""Parsing without stalling anybody: quick messages here, the others in worker processes that can be killed (R-64).
+
+`Parser.parse` is what the dispatcher, preview and `release` call. An ordinary message is understood in this process, a small
+one at once, a larger one in a thread; what `parse_quickly` declines, and whatever the caller wants isolated (entries
+of an earlier process life), goes to a worker with limits on memory, processor time and wall clock. However hostile the
+message, it costs its own deadline and nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+from ..message import InboundMessage, Trust, parse_quickly
+from .worker import DEADLINE, MEMORY, Worker
+
+DIRECT_OCTETS = 16 * 1024
+"""A message up to this size is read on the event loop: it takes less than handing it over."""
+
+__all__ = ["DIRECT_OCTETS", "Parser"]
+
+
+class Parser:
+    """A thread for what is quick and a few worker processes for what is not. Processes start when they are first needed."""
+
+    def __init__(self, *, workers: int | None = None, deadline: float = DEADLINE, memory: int = MEMORY) -> None:
+        count = workers or min(2, os.cpu_count() or 1)
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._workers = [Worker(deadline=deadline, memory=memory) for _ in range(count)]
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._quick = ThreadPoolExecutor(1, "parse")
+        self._waiting = ThreadPoolExecutor(count, "parse-worker")
+
+    async def parse(self, octets: bytes, trust: Trust, *, isolated: bool = False) -> InboundMessage:
+        """The message, however hostile.
+
+        Raises ParseTimeout when it took too long and ParseCrash when it killed its worker (memory, processor time).
+        """
+        loop = asyncio.get_running_loop()
+        if not isolated:
+            if len(octets) <= DIRECT_OCTETS:
+                message = parse_quickly(octets, trust)
+            else:
+                message = await loop.run_in_executor(self._quick, parse_quickly, octets, trust)
+            if message is not None:
+                return message
+        return await loop.run_in_executor(self._waiting, self._in_worker, octets, trust)
+
+    async def close(self) -> None:
+        """End at once; what workers are parsing now raises ParseCrash. Idempotent."""
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._waiting.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.interrupt()
+        await asyncio.get_running_loop().run_in_executor(None, self._waiting.shutdown)
+        for worker in self._workers:
+            worker.kill()
+
+    def _in_worker(self, octets: bytes, trust: Trust) -> InboundMessage:
+        worker = self._idle.get()
+        try:
+            return worker.parse(octets, trust)
+        finally:
+            self._idle.put(worker)
