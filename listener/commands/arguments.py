@@ -1,0 +1,118 @@
+"""The command line's words: every command, its options and its help, and which function runs it.
+
+Imports nothing heavy, so that `--version`, `--help` and `health` start fast; each command's module is imported when it runs.
+docs/commands.md describes the same commands for people; a test holds it to this table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+
+from .. import __version__
+
+Run = Callable[[argparse.Namespace], int]
+STATES = ("accepted", "filed", "done", "ignored", "quarantined", "dead")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors are configuration errors (exit 78), and say so in one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(78, f"listener: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. `parse_args(...).run(arguments)` runs it."""
+    top = _Parser(prog="listener", description="Turns mailboxes into cases, and loses nothing on the way.")
+    top.add_argument("--version", action="version", version=f"listener {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _daemon(commands)
+    _lists(commands)
+    _messages(commands)
+    _accounts(commands)
+    return top
+
+
+def _daemon(commands: _Commands) -> None:
+    _command(commands, "run", "daemon:run", "run the daemon")
+    demo = _command(commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=False)
+    demo.add_argument("--seconds", type=_positive, metavar="N", help="end by itself after N seconds")
+    check = _command(commands, "check", "daemon:check", "every fault of the configuration, then each account's connection")
+    check.add_argument("account", nargs="*", metavar="ACCOUNT", help="only these accounts")
+    check.add_argument("--offline", action="store_true", help="the configuration only; connect to nothing")
+    parse = _command(commands, "parse", "parse:parse", "parse messages and print one JSON object a line", config=False)
+    parse.add_argument("path", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
+    parse.add_argument("--attachments", metavar="DIR", help="write attachments into this folder, named by content hash")
+    health = _command(commands, "health", "health:health", "exit 0 if the daemon is well, else 1")
+    which = health.add_mutually_exclusive_group(required=True)
+    which.add_argument("--live", dest="probe", action="store_const", const="livez", help="does it make progress?")
+    which.add_argument("--ready", dest="probe", action="store_const", const="readyz", help="can it take mail?")
+    _command(commands, "schema", "daemon:schema", "the configuration's JSON Schema", config=False)
+
+
+def _lists(commands: _Commands) -> None:
+    _command(commands, "accounts", "asking:accounts", "every account with its progress")
+    messages = _command(commands, "messages", "asking:messages", "messages, newest first")
+    messages.add_argument("--state", choices=STATES, metavar="STATE", help=f"one of {', '.join(STATES)}")
+    _paging(messages, "--account", "--limit")
+    cases = _command(commands, "cases", "asking:cases", "cases, newest first")
+    _paging(cases, "--account", "--limit")
+    case = _command(commands, "case", "asking:case", "one case with its messages in order")
+    case.add_argument("case", metavar="ID")
+
+
+def _messages(commands: _Commands) -> None:
+    explain = _command(commands, "explain", "asking:explain", "the whole history of one message")
+    explain.add_argument("entry", metavar="ENTRY")
+    retry = _command(commands, "retry", "asking:change", "run dead messages again")
+    release = _command(commands, "release", "asking:change", "let quarantined messages through")
+    for command, verb in ((retry, "retry"), (release, "release")):
+        command.add_argument("ids", nargs="+", metavar="ENTRY")
+        command.set_defaults(verb=verb, argument="entry")
+    export = _command(commands, "export", "asking:export", "one message's raw octets")
+    export.add_argument("entry", metavar="ENTRY")
+
+
+def _accounts(commands: _Commands) -> None:
+    pause = _command(commands, "pause", "asking:change", "stop fetching accounts, also after a restart")
+    resume = _command(commands, "resume", "asking:change", "fetch accounts again, at once")
+    for command, verb in ((pause, "pause"), (resume, "resume")):
+        command.add_argument("ids", nargs="+", metavar="ACCOUNT")
+        command.set_defaults(verb=verb, argument="account")
+    backup = _command(commands, "backup", "asking:backup", "copy the ledger to a new file while it is in use")
+    backup.add_argument("file", metavar="FILE")
+
+
+def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
+    command.add_argument(account, metavar="ACCOUNT", help="only this account")
+    command.add_argument(limit, type=_positive, default=50, metavar="N", help="at most N (50)")
+
+
+def _command(commands: _Commands, name: str, runs: str, help: str, *, config: bool = True) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    command.set_defaults(run=_lazy(runs))
+    if config:
+        command.add_argument("--config", metavar="FILE", help="the configuration ($LISTENER_CONFIG, listener.toml, /etc/listener/…)")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return command
+
+
+def _lazy(runs: str) -> Run:
+    module, _, function = runs.partition(":")
+
+    def run(arguments: argparse.Namespace) -> int:
+        found: Run = getattr(import_module(f".{module}", __package__), function)
+        return found(arguments)
+
+    return run
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= 10**9:
+        raise argparse.ArgumentTypeError(f"not a number from 1 up: {text[:40]!r}")
+    return int(text)
+
+
+_Commands = argparse._SubParsersAction

@@ -1,0 +1,158 @@
+"""The commands that ask or tell the ledger something: lists, `case`, `explain`, `retry`, `release`, `export`, `pause`, `backup` ….
+
+Each asks the running daemon, or the ledger itself where none runs, by the same verbs, and prints the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from ..config import Config
+from ..errors import ListenerError
+from .control import Call, CommandFailed, verbs
+from .printing import Printer
+from .settings import configuration
+
+ACCOUNTS = ("id", "protocol", "state", "since", "last_success", "lag_messages", "last_error")
+MESSAGES = ("id", "account", "state", "received_at", "from", "subject", "case", "reason")
+CASES = ("id", "account", "status", "messages", "requester", "subject", "reference", "updated_at")
+ENTRIES = ("id", "state", "received_at", "from", "subject", "reason")
+MESSAGE_FACTS = ("id", "account", "folder", "state", "reason", "kind", "received_at", "from", "subject", "message_id", "case")
+EVENTS = ("at", "kind", "detail")
+DELIVERIES = ("hook", "state", "attempts", "due_at", "error", "outcome")
+
+
+def accounts(arguments: argparse.Namespace) -> int:
+    """`listener accounts`."""
+    with _call(arguments) as call:
+        _printer(arguments).rows(call("accounts"), ACCOUNTS, empty="no accounts are configured")
+    return 0
+
+
+def messages(arguments: argparse.Namespace) -> int:
+    """`listener messages`."""
+    with _call(arguments) as call:
+        asked = {"state": arguments.state, "account": arguments.account, "limit": arguments.limit}
+        _printer(arguments).rows(call("messages", **asked), MESSAGES, empty="no messages")
+    return 0
+
+
+def cases(arguments: argparse.Namespace) -> int:
+    """`listener cases`."""
+    with _call(arguments) as call:
+        rows = call("cases", account=arguments.account, limit=arguments.limit)
+        _printer(arguments).rows(rows, CASES, empty="no cases")
+    return 0
+
+
+def case(arguments: argparse.Namespace) -> int:
+    """`listener case ID`."""
+    printer = _printer(arguments)
+    with _call(arguments) as call:
+        found = call("case", case=arguments.case)
+    if arguments.json:
+        printer.json(found)
+        return 0
+    printer.facts(found, (*CASES, "participants", "references"))
+    printer.line("")
+    printer.rows(found.get("entries", ()), ENTRIES, empty="no messages")
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """`listener explain ENTRY`."""
+    printer = _printer(arguments)
+    with _call(arguments) as call:
+        history = call("explain", entry=arguments.entry)
+    if arguments.json:
+        printer.json(history)
+        return 0
+    printer.facts(history, MESSAGE_FACTS)
+    printer.line("")
+    printer.rows(map(_event, history["events"]), EVENTS, empty="nothing happened to it yet")
+    if history["deliveries"]:
+        printer.line("")
+        printer.rows(history["deliveries"], DELIVERIES, empty="")
+    return 0
+
+
+def _event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event for people: when, what, and the rest as `name=value`."""
+    rest = {name: value for name, value in event.items() if name not in {"at", "kind"} and value not in (None, "", [], {})}
+    return {"at": event["at"], "kind": event["kind"], "detail": " ".join(f"{name}={value}" for name, value in rest.items())}
+
+
+def change(arguments: argparse.Namespace) -> int:
+    """`listener retry | release | pause | resume ID…`: every one is tried; exit 1 when any could not."""
+    printer = _printer(arguments)
+    failed = False
+    with _call(arguments) as call:
+        for each in arguments.ids:
+            try:
+                answer = call(arguments.verb, **{arguments.argument: each})
+            except CommandFailed as error:
+                failed = True
+                print(f"listener: {Printer.harmless(str(error))}", file=sys.stderr)
+                continue
+            if arguments.json:
+                printer.json(answer)
+            else:
+                printer.line(_changed(answer))
+    return 1 if failed else 0
+
+
+def _changed(answer: Mapping[str, Any]) -> str:
+    if "paused" in answer:
+        return f"{answer['id']}: {'paused' if answer['paused'] else 'resumed'}"
+    return f"{answer['id']}: {answer['state']}"
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """`listener export ENTRY`: the octets as they came, to standard output."""
+    with _call(arguments) as call:
+        octets = call("export", entry=arguments.entry)
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """`listener backup FILE`."""
+    printer = _printer(arguments)
+    with _call(arguments) as call:
+        answer = call("backup", file=os.path.abspath(arguments.file))
+    if arguments.json:
+        printer.json(answer)
+    else:
+        printer.line(f"the ledger is copied to {answer['file']}")
+    return 0
+
+
+def _printer(arguments: argparse.Namespace) -> Printer:
+    return Printer(as_json=arguments.json)
+
+
+@contextmanager
+def _call(arguments: argparse.Namespace) -> Iterator[Call]:
+    config = configuration(arguments)
+    with verbs(config.listener.state_dir, lambda: _local(config)) as call:
+        yield call
+
+
+@asynccontextmanager
+async def _local(config: Config) -> AsyncIterator[Any]:
+    """The verbs over the ledger, under its lock."""
+    from ..admin.verbs import Ledgerwise, Verbs
+    from ..ledger import Ledger
+
+    ledger = await Ledger.open(config.listener.state_dir)
+    try:
+        protocols = {account.id: account.receiver.protocol.value for account in config.accounts}
+        yield Verbs(ledger, Ledgerwise(ledger, protocols))
+    finally:
+        await ledger.close()

@@ -1,0 +1,28 @@
+"""Which configuration a command reads: `--config`, else `$LISTENER_CONFIG`, else `listener.toml` here, else `/etc/listener`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..config import Config
+
+HERE = Path("listener.toml")
+SYSTEM = Path("/etc/listener/listener.toml")
+
+
+def find(given: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The file to read; whether it is there is for the reader to say."""
+    named = given or environment.get("LISTENER_CONFIG")
+    if named:
+        return Path(named).absolute()
+    return HERE.absolute() if HERE.exists() else SYSTEM
+
+
+def configuration(arguments: argparse.Namespace) -> Config:
+    """Everything, checked. Raises ConfigurationError."""
+    from ..config_load import load
+
+    return load(find(arguments.config))
