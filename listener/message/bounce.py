@@ -1,0 +1,159 @@
+"""Is this message a notice that one of ours was not (or not yet) delivered, to whom, and why?
+
+`read` is called once a message. It believes, in this order, the fields of a delivery report (RFC 3464), `X-Failed-Recipients`,
+and what the notice says in words, of which dozens of systems each have their own. Three signs tell a bounce from a person who
+writes about one: a mail system sends it, its subject is a system's, its text is. Nothing inside an attached message counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import bounce_fields, bounce_notice, encoded_words, identifiers
+from .bounce_addresses import addresses_in
+from .bounce_notice import Failure, Notice
+from .bounce_words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, fold, reason, reply_class, status_in
+from .model import Bounce, BounceRecipient
+from .structure import Part
+
+MAX_DIAGNOSTIC: Final = 1000
+MAX_FIELD: Final = 1000
+REPORT_TYPES: Final = ("message/delivery-status", "message/global-delivery-status", "message/xdelivery-status")
+
+_NOT_BOUNCES: Final = ("message/feedback-report", "message/disposition-notification", "message/global-disposition-notification")
+_BY_REASON: Final = {"user_unknown": "5.1.1", "mailbox_full": "5.2.2", "host_unknown": "5.1.2", "message_too_big": "5.3.4", "user_disabled": "5.2.1"}
+
+
+def read(root: Part) -> Bounce | None:
+    """The bounce or delay notice that the message is, None when it is none. Linear; never raises."""
+    parts = list(bounce_notice.own_parts(root))
+    if any(part.content_type in _NOT_BOUNCES for part in parts):
+        return None
+    reports = [group for part in parts if part.content_type in REPORT_TYPES for group in bounce_fields.groups(bounce_notice.text_of(part))]
+    notice = bounce_notice.read(root)
+    if not reports:
+        reports = bounce_fields.groups("\n".join(notice.lines))
+        structured = any(part.content_type in REPORT_TYPES for part in parts)
+        if not structured and not _is_notice(root, notice, parts, bool(reports)):
+            return None
+    delayed = _says_delayed(root, notice)
+    recipients = _reported(reports, notice) if reports else _told(root, notice, delayed)
+    if reports and not recipients:
+        return None
+    return Bounce(tuple(recipients), _original_message_id(root, parts, notice))
+
+
+def is_delayed(bounce: Bounce) -> bool:
+    """Whether nothing has failed yet: every recipient is only late."""
+    return bool(bounce.recipients) and all(recipient.action == "delayed" for recipient in bounce.recipients)
+
+
+def from_mail_system(root: Part) -> bool:
+    """Whether the sender is a mail system by its name: `MAILER-DAEMON`, `postmaster`, "Mail Delivery Subsystem"."""
+    value = encoded_words.decode(root.get("from")[:MAX_FIELD])
+    found = addresses_in(value)
+    local = (found[0] if found else value).partition("@")[0].strip(' <>"').casefold()
+    name = fold(value.partition("<")[0].strip(' "'))
+    return local in SENDERS or local.partition("+")[0] in SENDERS or name.startswith(NAMES) or (bool(name) and name in SENDERS)
+
+
+def has_bounce_subject(root: Part) -> bool:
+    """Whether the subject is one that mail systems write; after "Re:" it is a person's."""
+    subject = fold(root.text("subject")[:MAX_FIELD])
+    return subject.startswith(SUBJECTS) or subject.rpartition(" : ")[2].startswith(SUBJECTS) or _ends_so(subject)
+
+
+def _ends_so(subject: str) -> bool:
+    return not subject.startswith(("re:", "aw:", "sv:", "fw:", "fwd:")) and subject.partition(": ")[2].startswith(("user unknown",)) or (
+        subject.startswith("warning: ") and "unknown" in subject
+    )
+
+
+def _is_notice(root: Part, notice: Notice, parts: list[Part], reported: bool) -> bool:
+    """Enough signs together that a mail system wrote this about a message of ours."""
+    if root.get("auto-submitted").strip().lower().startswith("auto-replied") and not reported and not from_mail_system(root):
+        return False
+    system, subject = from_mail_system(root), has_bounce_subject(root)
+    null_sender = root.get("return-path", "?").strip() in ("<>", "< >") or not root.get("from", "?").strip(" <>")
+    returned = bool(notice.rest) or any(part.is_message or part.content_type == "text/rfc822-headers" for part in parts[1:])
+    told = notice.introduced or reported
+    if root.get("x-failed-recipients").strip() and (system or subject or null_sender):
+        return True
+    if system or null_sender:
+        return told or (subject and (returned or bool(notice.failures)))
+    return subject and (told or returned) and (bool(notice.failures) or reported)
+
+
+def _says_delayed(root: Part, notice: Notice) -> bool:
+    subject = fold(root.text("subject")[:MAX_FIELD])
+    text = fold(" ".join(notice.lines[:60]))
+    return any(word in subject for word in DELAY_SUBJECTS) or any(
+        phrase in text
+        for phrase in (
+            "warning message only", "you do not need to resend", "not yet been delivered", "delivery attempts will continue",
+            "has been delayed", "will be retried", "will continue to attempt", "this is just a warning", "continue to try",
+            "no action is required on your part", "still being retried", "will keep trying", "message is still in the queue",
+        )
+    )  # fmt: skip
+
+
+def _reported(reports: list[dict[str, str]], notice: Notice) -> list[BounceRecipient]:
+    """One recipient a group that failed or is late; a delivered one is no bounce."""
+    words = {failure.address.lower(): " ".join(failure.diagnostic) for failure in notice.failures}
+    found: list[BounceRecipient] = []
+    for group in reports:
+        action = bounce_fields.action(group)
+        if action not in ("failed", "delayed"):
+            continue
+        address = bounce_fields.recipient(group) or bounce_fields.named(group)
+        diagnostic = group.get("diagnostic-code", "").partition(";")[2].strip() or group.get("diagnostic-code", "").strip()
+        diagnostic = diagnostic or words.get(address.lower(), "")
+        found.append(_recipient(address, action, group.get("status", ""), diagnostic))
+    return found
+
+
+def _told(root: Part, notice: Notice, delayed: bool) -> list[BounceRecipient]:
+    """The recipients that the words of the notice name, or its X-Failed-Recipients."""
+    failures = list(notice.failures)
+    fields = [address for value in root.get_all("x-failed-recipients") for address in addresses_in(value[:MAX_FIELD])]
+    if fields:
+        known = {failure.address.lower(): failure for failure in failures}
+        everything = [line.strip() for line in notice.lines if line.strip()]
+        failures = [known.get(address.lower()) or Failure(address, everything) for address in fields]
+    return [_recipient(f.address, "delayed" if delayed else "failed", "", " ".join(f.diagnostic)) for f in failures]
+
+
+def _recipient(address: str, action: str, declared: str, diagnostic: str) -> BounceRecipient:
+    status = status_in(declared)
+    exact = status_in(diagnostic)
+    if exact and (not status or status.endswith(".0.0") or status[0] == exact[0]):
+        status = exact
+    why = reason(diagnostic, status)
+    if not status:
+        known = _BY_REASON.get(why, "")
+        kind = reply_class(diagnostic) or ("4" if action == "delayed" else "5" if known else "")
+        status = (kind + known[1:] if known else f"{kind}.0.0") if kind else ""
+    permanent = action == "failed" and not status.startswith("4")
+    return BounceRecipient(address, action, status, permanent, why, " ".join(diagnostic.split())[:MAX_DIAGNOSTIC])
+
+
+def _original_message_id(root: Part, parts: list[Part], notice: Notice) -> str | None:
+    """Of the returned message or its headers; else what the notice answers to."""
+    for part in parts[1:]:
+        if part.is_message and part.children:
+            found = identifiers.read(part.children[0].get_all("message-id"))
+        elif part.content_type in ("text/rfc822-headers", "message/rfc822-headers"):
+            found = _in_lines(bounce_notice.text_of(part).split("\n"))
+        else:
+            continue
+        if found:
+            return found[0]
+    found = _in_lines(notice.rest) or _in_lines(notice.lines) or identifiers.read(root.get_all("in-reply-to"))
+    return found[0] if found else None
+
+
+def _in_lines(lines: list[str]) -> tuple[str, ...]:
+    for number, line in enumerate(lines):
+        if line[:11].lower() == "message-id:":
+            return identifiers.read([line[11:MAX_FIELD] + " " + (lines[number + 1][:MAX_FIELD] if number + 1 < len(lines) else "")])
+    return ()

@@ -1,0 +1,185 @@
+"""The part of a bounce that people read: its lines without the returned message, and the addresses it names.
+
+Called by `bounce.read` for the many systems that write no RFC 3464 report, or a wrong one. Line-based: an address that opens
+a line after a sentence of a mail system is a recipient; an address within a line of error text only if there is no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import charset, html
+from .bounce_addresses import positions
+from .bounce_words import INTROS, LABELS, ORIGINALS, fold, reason, reply_class, status_in
+from .structure import Part
+
+MAX_NOTICE: Final = 64 * 1024  # octets of each text part that are looked at
+MAX_LINES: Final = 1000
+MAX_LINE: Final = 1000
+MAX_RECIPIENTS: Final = 500
+MAX_DIAGNOSTIC: Final = 1000
+
+_HEADERS: Final = (
+    "received:", "return-path:", "message-id:", "mime-version:", "x-", "from:", "to:", "date:", "subject:", "dkim-", "arc-", "delivered-to:",
+    "reply-to:", "content-", "sender:", "in-reply-to:", "references:", "authentication-results:", "domainkey-", "path:", "list-", "user-agent:",
+    "from ", "precedence:", "cc:", "resent-", "thread-", "importance:", "errors-to:", "status:", "posted-date:",
+)  # fmt: skip
+_CERTAIN_HEADERS: Final = ("received: from", "received: by", "received:from", "received: (qmail", "return-path: <", "return-path:<")
+_BULLETS: Final = " \t<>*-+•:.|([{\"'=#~\xa0"
+_HELPERS: Final = frozenset("postmaster support abuse help helpdesk admin administrator hostmaster info mailer-daemon webmaster mailerdaemon".split())
+_ASIDE: Final = ("expanded from", "generated from", "mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path", "reporting-mta", "message-id", "questions", "via", "arrival")  # fmt: skip
+
+
+@dataclass(slots=True)
+class Failure:
+    """One address and the lines of error text that belong to it."""
+
+    address: str
+    diagnostic: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        if text and sum(map(len, self.diagnostic)) < MAX_DIAGNOSTIC:
+            self.diagnostic.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`lines` before the returned message; `rest` from there on; `introduced` when a sentence of a mail system is among them."""
+
+    lines: list[str]
+    rest: list[str]
+    introduced: bool
+    failures: list[Failure]
+
+
+def read(root: Part) -> Notice:
+    """The notice of a message. Never raises."""
+    lines = _lines(root)
+    end = _end(lines)
+    own, rest = lines[:end], lines[end:]
+    introduced = _introduced("\n".join(own))
+    return Notice(own, rest, introduced, failures(own))
+
+
+def own_parts(root: Part) -> Iterator[Part]:
+    """The parts that are not inside an attached message; that one itself too."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if not part.is_message or part is root:
+            waiting.extend(reversed(part.children))
+
+
+def text_of(part: Part) -> str:
+    """A text part's first 64 KiB as text with LF line ends."""
+    text, _ = charset.decode(part.content[:MAX_NOTICE], part.charset)
+    if part.content_type == "text/html":
+        text = html.to_text(text)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def failures(lines: list[str]) -> list[Failure]:
+    """The addresses that failed, in order, each with what follows it."""
+    sure: dict[str, Failure] = {}
+    told: dict[str, Failure] = {}
+    last_resort: dict[str, Failure] = {}
+    current: Failure | None = None
+    pending = ""
+    introduced = False
+    for number, line in enumerate(lines[:MAX_LINES]):
+        line = line[:MAX_LINE]
+        found = positions(line)
+        folded = fold(line)
+        window = fold(" ".join(lines[max(0, number - 1) : number + 1]))
+        introduced = introduced or any(phrase in window for phrase in INTROS)
+        if not found:
+            if pending and folded.startswith("<<<") and reply_class(line):
+                told.setdefault(pending.lower(), Failure(pending)).add(line.strip())
+            elif current:
+                current.add(line.strip())
+            continue
+        start, address = found[0]
+        before = fold(line[:start].strip(_BULLETS))
+        pending = address if before.endswith("rcpt to") else ""
+        if _is_aside(before, address):
+            continue
+        rank = _rank(before, folded, line[start + len(address) :], introduced)
+        group = {3: sure, 2: told, 1: last_resort}.get(rank)
+        if group is None:
+            if current:
+                current.add(line.strip())
+            continue
+        current = group.setdefault(address.lower(), Failure(address))
+        current.add(line[start + len(address) :].strip(" >:\t\"'-") if rank == 3 else line.strip())
+        for _, other in found[1:] if rank == 3 and _is_list(line) else ():
+            sure.setdefault(other.lower(), Failure(other))
+        if len(sure) >= MAX_RECIPIENTS:
+            break
+    for key, failure in told.items():
+        if key in sure:
+            sure[key].diagnostic += failure.diagnostic
+    return list((sure or told or last_resort).values())
+
+
+def _rank(before: str, folded: str, after: str, introduced: bool) -> int:
+    """How sure it is that the address failed: 3 it opens the line, 2 it stands in error text, 1 it was a recipient, 0 no."""
+    if not before or before.isdigit() and len(before) < 3:
+        alone = not after.strip(" >:\t\"';,)")
+        return 3 if introduced or alone or after.lstrip(" >\"'").startswith((":", "...", " ...")) or _tells(folded) else 0
+    label = before.rstrip(" :;=<")
+    if label == "to":
+        return 1
+    if label in LABELS or label.rpartition(";")[0] in LABELS:
+        return 3
+    if label.endswith((" to", " for", " recipient", " address", " user", " recipients", " an", " à", " a", " para")) and any(p in before for p in INTROS):
+        return 3
+    return 2 if _tells(folded) else 0
+
+
+def _tells(folded: str) -> bool:
+    return bool(reply_class(folded) or status_in(folded)) or reason(folded, "") not in ("undefined", "system", "network")
+
+
+def _is_aside(before: str, address: str) -> bool:
+    """Addresses that are named for another purpose: whom to ask, who sent it."""
+    if any(before.startswith(word) or before.endswith(word) for word in _ASIDE):
+        return True
+    return bool(before) and address.partition("@")[0].lower() in _HELPERS
+
+
+def _is_list(line: str) -> bool:
+    """`a@b, c@d`: several recipients on one line and nothing else."""
+    return all("@" in word for word in line.replace(",", " ").replace(";", " ").split())
+
+
+def _introduced(text: str) -> bool:
+    lines = [line for line in text.split("\n")[:200] if not line.startswith(">")]
+    folded = fold(" ".join(lines))
+    return any(phrase in folded for phrase in INTROS)
+
+
+def _lines(root: Part) -> list[str]:
+    texts = [part for part in own_parts(root) if not part.children and part.content_type in ("text/plain", "text/html", "text/enriched")]
+    plain = [part for part in texts if part.content_type != "text/html"]
+    chosen = plain if any(part.octets.strip() for part in plain) else texts
+    if not chosen and not root.children:
+        chosen = [root]
+    return [line for part in chosen for line in text_of(part).split("\n")][:MAX_LINES]
+
+
+def _end(lines: list[str]) -> int:
+    """Where the returned message begins."""
+    for number, line in enumerate(lines):
+        folded = fold(line[:MAX_LINE])
+        if folded.startswith(_CERTAIN_HEADERS):
+            return number
+        if folded.startswith("content-type: message/rfc822") or folded.startswith("content-type: text/rfc822-headers"):
+            return number
+        if any(phrase in folded for phrase in ORIGINALS) and "original message was received" not in folded:
+            following = next((fold(after[:80]) for after in lines[number + 1 : number + 6] if after.strip(" -=*")), "")
+            if following.startswith(_HEADERS):
+                return number
+    return len(lines)
