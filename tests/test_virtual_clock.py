@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tests.virtual_clock import run_virtual
+from virtual_clock import run_virtual
 
 
 def test_an_hour_of_sleeping_takes_no_real_time():

@@ -131,7 +131,7 @@ class Api:
                 name = f"message-{request.match_info['entry']}.eml"
                 headers = {"Content-Type": EXPORT_TYPE, "Content-Disposition": f'attachment; filename="{name}"'}
                 return web.Response(body=result, headers=headers)
-            return web.json_response({"items": result} if isinstance(result, list) else result)
+            return web.json_response(result)
 
         return answer
 

@@ -137,7 +137,6 @@ def _answer(status: int, content_type: str, body: bytes) -> Any:
     if status == 200:
         if not content_type.startswith("application/json"):
             return body
-        answer = json.loads(body)
-        return answer["items"] if isinstance(answer, dict) and answer.keys() == {"items"} else answer
+        return json.loads(body)
     detail = json.loads(body)["detail"] if content_type.startswith("application/problem+json") else f"HTTP status {status}"
     raise LedgerError(detail) if status == 503 else CommandFailed(detail)
