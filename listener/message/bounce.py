@@ -12,7 +12,7 @@ from typing import Final
 from . import bounce_fields, bounce_notice, encoded_words, identifiers
 from .bounce_addresses import addresses_in
 from .bounce_notice import Failure, Notice
-from .bounce_words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, fold, reason, reply_class, status_in
+from .bounce_words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, UNSPACED_SUBJECTS, fold, reason, reply_class, status_in
 from .model import Bounce, BounceRecipient
 from .structure import Part
 
@@ -21,7 +21,19 @@ MAX_FIELD: Final = 1000
 REPORT_TYPES: Final = ("message/delivery-status", "message/global-delivery-status", "message/xdelivery-status")
 
 _NOT_BOUNCES: Final = ("message/feedback-report", "message/disposition-notification", "message/global-disposition-notification")
-_BY_REASON: Final = {"user_unknown": "5.1.1", "mailbox_full": "5.2.2", "host_unknown": "5.1.2", "message_too_big": "5.3.4", "user_disabled": "5.2.1"}
+_CHALLENGES: Final = (
+    "requires confirmation",
+    "confirm your message",
+    "verify that you are",
+    "sender verification required at http",
+)
+_BY_REASON: Final = {
+    "user_unknown": "5.1.1",
+    "mailbox_full": "5.2.2",
+    "host_unknown": "5.1.2",
+    "message_too_big": "5.3.4",
+    "user_disabled": "5.2.1",
+}
 
 
 def read(root: Part) -> Bounce | None:
@@ -29,7 +41,12 @@ def read(root: Part) -> Bounce | None:
     parts = list(bounce_notice.own_parts(root))
     if any(part.content_type in _NOT_BOUNCES for part in parts):
         return None
-    reports = [group for part in parts if part.content_type in REPORT_TYPES for group in bounce_fields.groups(bounce_notice.text_of(part))]
+    reports = [
+        group
+        for part in parts
+        if part.content_type in REPORT_TYPES
+        for group in bounce_fields.groups(bounce_notice.text_of(part))
+    ]
     notice = bounce_notice.read(root)
     if not reports:
         reports = bounce_fields.groups("\n".join(notice.lines))
@@ -37,8 +54,8 @@ def read(root: Part) -> Bounce | None:
         if not structured and not _is_notice(root, notice, parts, bool(reports)):
             return None
     delayed = _says_delayed(root, notice)
-    recipients = _reported(reports, notice) if reports else _told(root, notice, delayed)
-    if reports and not recipients:
+    recipients = _reported(reports, notice) if reports else _told(root, parts, notice, delayed)
+    if (reports and not recipients) or (recipients and all(_asks_to_confirm(recipient) for recipient in recipients)):
         return None
     return Bounce(tuple(recipients), _original_message_id(root, parts, notice))
 
@@ -46,6 +63,11 @@ def read(root: Part) -> Bounce | None:
 def is_delayed(bounce: Bounce) -> bool:
     """Whether nothing has failed yet: every recipient is only late."""
     return bool(bounce.recipients) and all(recipient.action == "delayed" for recipient in bounce.recipients)
+
+
+def _asks_to_confirm(recipient: BounceRecipient) -> bool:
+    """A refusal that asks the sender to prove to be a person: challenge and response, not a failure."""
+    return any(phrase in fold(recipient.diagnostic) for phrase in _CHALLENGES)
 
 
 def from_mail_system(root: Part) -> bool:
@@ -60,28 +82,27 @@ def from_mail_system(root: Part) -> bool:
 def has_bounce_subject(root: Part) -> bool:
     """Whether the subject is one that mail systems write; after "Re:" it is a person's."""
     subject = fold(root.text("subject")[:MAX_FIELD])
-    return subject.startswith(SUBJECTS) or subject.rpartition(" : ")[2].startswith(SUBJECTS) or _ends_so(subject)
-
-
-def _ends_so(subject: str) -> bool:
-    return not subject.startswith(("re:", "aw:", "sv:", "fw:", "fwd:")) and subject.partition(": ")[2].startswith(("user unknown",)) or (
-        subject.startswith("warning: ") and "unknown" in subject
-    )
+    if subject.startswith(SUBJECTS) or subject.rpartition(" : ")[2].startswith(SUBJECTS):
+        return True
+    return any(phrase in subject for phrase in UNSPACED_SUBJECTS) or (subject.startswith("warning: ") and "unknown" in subject)
 
 
 def _is_notice(root: Part, notice: Notice, parts: list[Part], reported: bool) -> bool:
     """Enough signs together that a mail system wrote this about a message of ours."""
-    if root.get("auto-submitted").strip().lower().startswith("auto-replied") and not reported and not from_mail_system(root):
-        return False
-    system, subject = from_mail_system(root), has_bounce_subject(root)
-    null_sender = root.get("return-path", "?").strip() in ("<>", "< >") or not root.get("from", "?").strip(" <>")
+    system = from_mail_system(root) or not root.get("from", "?").strip(" <>")
+    subject = has_bounce_subject(root)
+    null_sender = root.get("return-path").strip() in ("<>", "< >")
+    if not (system or subject or reported) and root.get("auto-submitted").strip().lower().startswith("auto-replied"):
+        return False  # a person's vacation program
     returned = bool(notice.rest) or any(part.is_message or part.content_type == "text/rfc822-headers" for part in parts[1:])
     told = notice.introduced or reported
     if root.get("x-failed-recipients").strip() and (system or subject or null_sender):
         return True
     if system or null_sender:
-        return told or (subject and (returned or bool(notice.failures)))
-    return subject and (told or returned) and (bool(notice.failures) or reported)
+        return told or (
+            subject and (returned or bool(notice.failures) or "delivery-status" in root.get("content-type").lower())
+        )
+    return subject and (told or returned) and (bool(notice.failures) or reported or (told and returned))
 
 
 def _says_delayed(root: Part, notice: Notice) -> bool:
@@ -112,15 +133,27 @@ def _reported(reports: list[dict[str, str]], notice: Notice) -> list[BounceRecip
     return found
 
 
-def _told(root: Part, notice: Notice, delayed: bool) -> list[BounceRecipient]:
+def _told(root: Part, parts: list[Part], notice: Notice, delayed: bool) -> list[BounceRecipient]:
     """The recipients that the words of the notice name, or its X-Failed-Recipients."""
     failures = list(notice.failures)
+    everything = [line.strip() for line in notice.lines if line.strip()]
     fields = [address for value in root.get_all("x-failed-recipients") for address in addresses_in(value[:MAX_FIELD])]
     if fields:
         known = {failure.address.lower(): failure for failure in failures}
-        everything = [line.strip() for line in notice.lines if line.strip()]
         failures = [known.get(address.lower()) or Failure(address, everything) for address in fields]
+    if not failures and (returned := _returned_to(parts, notice)):
+        failures = [Failure(returned)]
+    if len(failures) == 1 and not reply_class(" ".join(failures[0].diagnostic)):
+        failures[0].diagnostic += everything
     return [_recipient(f.address, "delayed" if delayed else "failed", "", " ".join(f.diagnostic)) for f in failures]
+
+
+def _returned_to(parts: list[Part], notice: Notice) -> str:
+    """The one recipient of the returned message, where the notice names none."""
+    returned = next((part.children[0].get("to") for part in parts[1:] if part.is_message and part.children), "")
+    returned = returned or next((line for line in notice.rest if line[:3].lower() == "to:"), "")
+    found = addresses_in(returned[:MAX_FIELD])
+    return found[0] if len(found) == 1 else ""
 
 
 def _recipient(address: str, action: str, declared: str, diagnostic: str) -> BounceRecipient:
@@ -155,5 +188,7 @@ def _original_message_id(root: Part, parts: list[Part], notice: Notice) -> str |
 def _in_lines(lines: list[str]) -> tuple[str, ...]:
     for number, line in enumerate(lines):
         if line[:11].lower() == "message-id:":
-            return identifiers.read([line[11:MAX_FIELD] + " " + (lines[number + 1][:MAX_FIELD] if number + 1 < len(lines) else "")])
+            return identifiers.read(
+                [line[11:MAX_FIELD] + " " + (lines[number + 1][:MAX_FIELD] if number + 1 < len(lines) else "")]
+            )
     return ()

@@ -29,7 +29,9 @@ def positions(line: str) -> list[tuple[int, str]]:
         end = at + 1
         while end < len(line) and end - at <= MAX_DOMAIN and (line[end] in _DOMAIN or line[end].isalnum()):
             end += 1
-        local, domain = line[start:at].lstrip("=.-/\\").removeprefix("mailto:"), line[at + 1 : end].strip(".-_")
+        local, domain = line[start:at].lstrip("=.-/\\"), line[at + 1 : end].strip(".-_")
+        if local[:5].lower() == "smtp=":  # X.400: dda:SMTP=user@domain
+            local = local[5:]
         if local and domain and line[end - 1 : end] != "@":
             found.setdefault(f"{local}@{domain}", start)
         at = line.find("@", max(end, at + 1))

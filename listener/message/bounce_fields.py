@@ -15,8 +15,22 @@ MAX_LINES: Final = 20_000
 MAX_VALUE: Final = 4000
 
 _NAMES: Final = frozenset(
-    "final-recipient original-recipient action status diagnostic-code remote-mta last-attempt-date x-actual-recipient"
-    " x-supplementary-info final-log-id will-retry-until x-display-name x-notes x-smtp-server".split()
+    [
+        "final-recipient",
+        "original-recipient",
+        "action",
+        "status",
+        "diagnostic-code",
+        "remote-mta",
+        "last-attempt-date",
+        "x-actual-recipient",
+        "x-supplementary-info",
+        "final-log-id",
+        "will-retry-until",
+        "x-display-name",
+        "x-notes",
+        "x-smtp-server",
+    ]
 )
 _STARTS: Final = ("final-recipient", "original-recipient", "x-actual-recipient")
 
@@ -64,7 +78,9 @@ def action(group: dict[str, str]) -> str:
     word = group.get("action", "").strip().lower()
     for known in ("fail", "delay", "deliver", "relay", "expand"):
         if word.startswith(known):
-            return {"fail": "failed", "delay": "delayed", "deliver": "delivered", "relay": "relayed", "expand": "expanded"}[known]
+            return {"fail": "failed", "delay": "delayed", "deliver": "delivered", "relay": "relayed", "expand": "expanded"}[
+                known
+            ]
     status = group.get("status", "").strip()[:1]
     return {"4": "delayed", "2": "delivered"}.get(status, "failed") if not word else "failed"
 

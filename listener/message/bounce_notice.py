@@ -12,7 +12,7 @@ from typing import Final
 
 from . import charset, html
 from .bounce_addresses import positions
-from .bounce_words import INTROS, LABELS, ORIGINALS, fold, reason, reply_class, status_in
+from .bounce_words import INTROS, LABELS, ORIGINALS, fold, in_words, reply_class, status_in
 from .structure import Part
 
 MAX_NOTICE: Final = 64 * 1024  # octets of each text part that are looked at
@@ -26,10 +26,20 @@ _HEADERS: Final = (
     "reply-to:", "content-", "sender:", "in-reply-to:", "references:", "authentication-results:", "domainkey-", "path:", "list-", "user-agent:",
     "from ", "precedence:", "cc:", "resent-", "thread-", "importance:", "errors-to:", "status:", "posted-date:",
 )  # fmt: skip
-_CERTAIN_HEADERS: Final = ("received: from", "received: by", "received:from", "received: (qmail", "return-path: <", "return-path:<")
+_CERTAIN_HEADERS: Final = (
+    "received: from",
+    "received: by",
+    "received:from",
+    "received: (qmail",
+    "return-path: <",
+    "return-path:<",
+)
 _BULLETS: Final = " \t<>*-+•:.|([{\"'=#~\xa0"
-_HELPERS: Final = frozenset("postmaster support abuse help helpdesk admin administrator hostmaster info mailer-daemon webmaster mailerdaemon".split())
-_ASIDE: Final = ("expanded from", "generated from", "mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path", "reporting-mta", "message-id", "questions", "via", "arrival")  # fmt: skip
+_HELPERS: Final = frozenset(
+    ["postmaster", "support", "abuse", "help", "helpdesk", "hostmaster", "mailer-daemon", "webmaster", "mailerdaemon"]
+)
+_SOURCES: Final = ("expanded from", "generated from")  # the address that was written to, behind the one that failed
+_ASIDE: Final = ("mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path", "reporting-mta", "message-id", "questions", "via", "arrival")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -126,28 +136,41 @@ def failures(lines: list[str]) -> list[Failure]:
 
 def _rank(before: str, folded: str, after: str, introduced: bool) -> int:
     """How sure it is that the address failed: 3 it opens the line, 2 it stands in error text, 1 it was a recipient, 0 no."""
-    if not before or before.isdigit() and len(before) < 3:
+    if not before or (before.isdigit() and len(before) < 3):
         alone = not after.strip(" >:\t\"';,)")
         return 3 if introduced or alone or after.lstrip(" >\"'").startswith((":", "...", " ...")) or _tells(folded) else 0
     label = before.rstrip(" :;=<")
     if label == "to":
         return 1
-    if label in LABELS or label.rpartition(";")[0] in LABELS:
+    if label in LABELS or label.rpartition(";")[0] in LABELS or label.endswith("dda"):
         return 3
-    if label.endswith((" to", " for", " recipient", " address", " user", " recipients", " an", " à", " a", " para")) and any(p in before for p in INTROS):
+    said = any(phrase in before for phrase in INTROS)
+    if said and label.endswith((" to", " for", " recipient", " address", " user", " recipients", " an", " à", " a", " para")):
         return 3
-    return 2 if _tells(folded) else 0
+    if label.endswith(_SOURCES):
+        return 1
+    return 2 if said or _tells(folded) else 0
 
 
 def _tells(folded: str) -> bool:
-    return bool(reply_class(folded) or status_in(folded)) or reason(folded, "") not in ("undefined", "system", "network")
+    return bool(reply_class(folded) or status_in(folded)) or in_words(folded) not in (
+        "",
+        "system",
+        "network",
+        "policy",
+        "blocked",
+        "expired",
+    )
 
 
 def _is_aside(before: str, address: str) -> bool:
     """Addresses that are named for another purpose: whom to ask, who sent it."""
-    if any(before.startswith(word) or before.endswith(word) for word in _ASIDE):
+    if before.endswith(_SOURCES):
+        return False
+    if before.startswith(_ASIDE) or before.endswith(_ASIDE):
         return True
-    return bool(before) and address.partition("@")[0].lower() in _HELPERS
+    helper = bool(before) and address.partition("@")[0].lower() in _HELPERS
+    return helper and not any(phrase in before for phrase in INTROS)
 
 
 def _is_list(line: str) -> bool:
@@ -162,7 +185,11 @@ def _introduced(text: str) -> bool:
 
 
 def _lines(root: Part) -> list[str]:
-    texts = [part for part in own_parts(root) if not part.children and part.content_type in ("text/plain", "text/html", "text/enriched")]
+    texts = [
+        part
+        for part in own_parts(root)
+        if not part.children and part.content_type in ("text/plain", "text/html", "text/enriched")
+    ]
     plain = [part for part in texts if part.content_type != "text/html"]
     chosen = plain if any(part.octets.strip() for part in plain) else texts
     if not chosen and not root.children:

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 MAX_DIAGNOSTIC: Final = 2000
 
-_TABLE: Final[Mapping[str, Any]] = MappingProxyType(tomllib.loads(files(__package__).joinpath("bounces.toml").read_text("utf-8")))
+_TABLE: Final[Mapping[str, Any]] = MappingProxyType(
+    tomllib.loads(files(__package__).joinpath("bounces.toml").read_text("utf-8"))
+)
 
 SENDERS: Final = frozenset(_TABLE["senders"])
 NAMES: Final = tuple(_TABLE["names"])
@@ -23,8 +25,11 @@ DELAY_SUBJECTS: Final = tuple(_TABLE["delay_subjects"])
 INTROS: Final = tuple(_TABLE["intros"])
 ORIGINALS: Final = tuple(_TABLE["originals"])
 LABELS: Final = frozenset(_TABLE["labels"])
-_REASONS: Final = tuple((row["reason"], tuple(row["phrases"])) for row in _TABLE["reasons"])
+_REASONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = tuple(
+    (row["reason"], tuple(row["phrases"])) for row in _TABLE["reasons"]
+)
 
+UNSPACED_SUBJECTS: Final = tuple(phrase for phrase in SUBJECTS if ord(phrase[0]) >= 0x2E80)
 REASONS: Final = (*(name for name, _ in _REASONS), "user_moved", "undefined")
 
 # RFC 3463 §3 and the IANA registry: what the last two numbers of a status say when the words say nothing.
@@ -58,11 +63,13 @@ def reason(diagnostic: str, status: str) -> str:
     detail = status.partition(".")[2]
     if detail in _CERTAIN:
         return _BY_STATUS[detail]
+    return in_words(diagnostic) or _BY_STATUS.get(detail, "undefined")
+
+
+def in_words(diagnostic: str) -> str:
+    """The reason that the words of a diagnostic give, or ""."""
     folded = fold(diagnostic[:MAX_DIAGNOSTIC])
-    for name, phrases in _REASONS:
-        if any(phrase in folded for phrase in phrases):
-            return name
-    return _BY_STATUS.get(detail, "undefined")
+    return next((name for name, phrases in _REASONS if any(phrase in folded for phrase in phrases)), "")
 
 
 def fold(text: str) -> str:
