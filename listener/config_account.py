@@ -131,8 +131,8 @@ class Receiver(Table):
     idle_interval: Duration = setting(
         "9m", "How often IDLE is renewed, so that a connection that died silently is noticed.", ge=1, le=MAX_IDLE
     )
-    user: Text | None = setting(
-        None, "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
+    user: Name = setting(
+        "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
     )
     password_file: SecretFile | None = setting(
         None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"
@@ -166,8 +166,8 @@ class Sender(Table):
     insecure: Flag = setting(False, "As for the receiver.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
     truststore_file: File | None = setting(None, "As for the receiver.", said="the system's", example="ca.pem")
-    user: Text | None = setting(
-        None, "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
+    user: Name = setting(
+        "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
     )
     password_file: SecretFile | None = setting(
         None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"

@@ -21,7 +21,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StrictFloat,
     StrictInt,
     ValidationInfo,
     WithJsonSchema,
@@ -79,6 +78,12 @@ def octets(text: object) -> int:
     if found is None or found[2].upper() not in OCTETS:
         raise ValueError('write a size with its unit in quotes, such as "35MB" or "512KiB"')
     return int(float(found[1]) * OCTETS[found[2].upper()])
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise ValueError("write a number, without quotes")
+    return float(value)
 
 
 def as_duration(value: float) -> str:
@@ -221,5 +226,5 @@ Address = Annotated[Text, AfterValidator(_address), Kind("mail address")]
 Start = Annotated[Text, AfterValidator(_start), Kind("start")]
 After = Annotated[Text, AfterValidator(_after), Kind("after")]
 Count = Annotated[StrictInt, Kind("number")]
-Rate = Annotated[StrictFloat | StrictInt, Kind("number")]
+Rate = Annotated[float, BeforeValidator(_number), Kind("number")]
 Flag = Annotated[StrictBool, Kind("true or false")]
