@@ -1,4 +1,4 @@
-"""The real daemon in a process of its own, configured by a file and watched through its control socket, as an operator would."""
+"""The real daemon in a process of its own, configured by a file and watched through its control socket like an operator."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Daemon:
         """One object, or all rows of a list."""
         status, body = await self.request("GET", f"/api/v1{path}")
         assert status == 200, body
-        return body
+        return body["items"] if isinstance(body, dict) and "items" in body else body
 
     async def messages(self, **query: str) -> list[dict[str, Any]]:
         """Every message, newest first."""
@@ -137,4 +137,3 @@ class Daemon:
         _, health = await self.request("GET", "/healthz")
         (row,) = [row for row in health["accounts"] if row["id"] == name]
         return row
-

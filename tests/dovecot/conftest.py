@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import unavailable
+
 from dovecot.server import Dovecot, binary
 
 _users = itertools.count(1)
@@ -28,6 +29,6 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
         server.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def user() -> str:
     return f"user{next(_users)}"

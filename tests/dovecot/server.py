@@ -103,6 +103,11 @@ class Dovecot:
             count += 1
         return count
 
+    def doveadm_save(self, user: str, folder: str, octets: bytes) -> None:
+        """Store one message into a folder of any name."""
+        command = ["doveadm", "-c", str(self.home / "dovecot.conf"), "save", "-u", user, "-m", folder]
+        subprocess.run(command, input=octets, check=True, capture_output=True)
+
     def processes(self, name: str, user: str | None = None) -> list[int]:
         """Process ids of this instance's children called `dovecot/NAME`, for signals; needs verbose_proctitle for `user`."""
         pids = []
