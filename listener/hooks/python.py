@@ -151,13 +151,7 @@ class PythonHost:
         future = asyncio.wrap_future(call.future)
         try:
             await self._watch(thread, call, future, timeout)
-            return await future
-        except Raised as raised:
-            raise HookFailed(_sentence(raised.error)) from None
-        except (HookFailed, HookRefused, Displaced):
-            raise
-        except Exception as error:  # the boundary to the author's code
-            raise HookFailed(describe(error)) from None
+            return _result(thread, future)
         finally:
             if not future.done():
                 thread.cancel(call)
@@ -212,7 +206,16 @@ async def _done(future: asyncio.Future[Any], within: float) -> bool:
     return bool(done)
 
 
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        return f"called exit: {describe(error)}"
-    return f"gave up by itself: {describe(error)}"
+def _result(thread: HookThread, future: asyncio.Future[Any]) -> Any:
+    """What the author's code returned; what it raised as one of the exceptions of `_call`."""
+    try:
+        return future.result()
+    except (HookFailed, HookRefused, Displaced):
+        raise
+    except Raised as raised:
+        if thread.ending and isinstance(raised.error, asyncio.CancelledError):
+            raise Displaced from None
+        called = "called exit" if isinstance(raised.error, SystemExit | KeyboardInterrupt) else "gave up by itself"
+        raise HookFailed(f"{called}: {describe(raised.error)}") from None
+    except Exception as error:  # the boundary to the author's code
+        raise HookFailed(describe(error)) from None

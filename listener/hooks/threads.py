@@ -14,8 +14,8 @@ import contextlib
 import ctypes
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any
 
 CLOSING = 1.0
@@ -70,8 +70,8 @@ class HookThread:
         self.loop = asyncio.new_event_loop()
         self.calls: set[Call] = set()
         self.abandoned = False
+        self.ending = False
         self._on_stray = on_stray
-        self._ending = False
         self._thread = threading.Thread(target=self._run, name=f"hook {name}", daemon=True)
         self._thread.start()
 
@@ -112,13 +112,14 @@ class HookThread:
         return next((call for call in self.calls if task is not None and call.task is task), None)
 
     def where(self, file: str | None) -> str:
-        """The innermost line being executed, and before it the innermost one in `file` (the hook's own module)."""
+        """The line being executed in `file` (the hook's own module), and the innermost one where that is another."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is None:
             return "unknown"
-        frames = traceback.extract_stack(frame)
-        own = [f for f in frames if f.filename == file][-1:]
-        return ", ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} in {f.name}" for f in dict.fromkeys([*own, frames[-1]]))
+        own: FrameType | None = frame
+        while own is not None and own.f_code.co_filename != file:
+            own = own.f_back
+        return _place(frame) if own is None or own is frame else f"{_place(own)} → {_place(frame)}"
 
     def abandon(self) -> None:
         """Give the thread up: every call on it is displaced, and the thread ends as soon as it runs Python again."""
@@ -131,7 +132,7 @@ class HookThread:
 
     def end(self) -> None:
         """Ask the loop to stop and the thread to end. Idempotent."""
-        self._ending = True
+        self.ending = True
         self._soon(self.loop.stop)
 
     async def ended(self, within: float) -> bool:
@@ -149,7 +150,7 @@ class HookThread:
     def _run(self) -> None:
         with contextlib.suppress(Abandoned):
             try:
-                while not self._ending:
+                while not self.ending:
                     self._turn()
             finally:
                 self._close()
@@ -170,3 +171,7 @@ class HookThread:
                 self.loop.run_until_complete(asyncio.wait(tasks, timeout=CLOSING))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno} {frame.f_code.co_qualname}"

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -116,7 +117,7 @@ class WebhookHost:
         body = await asyncio.to_thread(build) if _is_large(message) else build()
         try:
             async with self._session.post(
-                URL(self._url), data=body, headers=self._headers(body, entry), allow_redirects=False
+                URL(self._url), data=BytesIO(body), headers=self._headers(body, entry), allow_redirects=False
             ) as answer:
                 return await self._judge(answer)
         except TimeoutError:
@@ -278,6 +279,8 @@ def _reason(error: Exception) -> str:
     """What went wrong, without the URL."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return one_line(f"{error.host}: {error.os_error.strerror or error.os_error}")
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its url is not usable"
     return one_line(f"{type(error).__name__}: {error}")
 
 
