@@ -103,7 +103,7 @@ class Store:
     """One account's folders. INBOX is always there, whatever its case (RFC 9051 §5.1)."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self.now = now
         self._validity = 1_700_000_000
         self._email_ids = 0
         self._folders: dict[str, Folder] = {}
@@ -145,7 +145,7 @@ class Store:
     def deliver(self, folder: str, octets: bytes, *, flags: Iterable[str] = (), internal_date: float | None = None) -> Message:
         """A new message, received now unless `internal_date` (POSIX seconds) says otherwise. Raises NoSuchFolder."""
         self._email_ids += 1
-        received = self._now() if internal_date is None else internal_date
+        received = self.now() if internal_date is None else internal_date
         return self[folder].add(octets, flags, float(int(received)), f"M{self._email_ids:08d}")
 
     def copy(self, source: Folder, uids: Iterable[int], target: Folder) -> list[tuple[int, int]]:

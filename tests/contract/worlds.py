@@ -1,0 +1,148 @@
+"""The remote mailboxes that the contract suite runs against; to add an implementation, write its world and name it in WORLDS.
+
+A world is the far side: what the provider holds, and how a session to it is opened. Tests are written against the methods of
+`World` and the `Mailbox` that `open` gives, never against one implementation. `traits` says what a protocol has at all:
+
+    folders     more than one folder
+    states      a sync state, so that later sessions list only what is new
+    resets      ids that may be given anew, told by `Page.reset`
+    waits       a session that can wait for new mail
+"""
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack
+
+from listener.mailbox import Mailbox
+from listener.testing.imap import Store
+from listener.testing.mailbox import FakeMailbox
+from tests.eventually import eventually
+
+PROCESSED = "Processed mail"
+
+
+class World(ABC):
+    """The far side of one account. Messages are named by their octets, which every test keeps unique."""
+
+    name = ""
+    traits = frozenset({"folders", "states", "resets", "waits"})
+
+    @abstractmethod
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Bring the far side up; the stack takes it down."""
+
+    @abstractmethod
+    async def open(self, *folders: str, page_count: int | None = None, page_octets: int | None = None) -> Mailbox:
+        """A new session that watches these folders (INBOX where none is named)."""
+
+    @abstractmethod
+    def deliver(self, octets: bytes, *, folder: str = "INBOX", received_at: float | None = None) -> None: ...
+    @abstractmethod
+    def expunge(self, octets: bytes, *, folder: str = "INBOX") -> None: ...
+    @abstractmethod
+    def told(self, octets: bytes, *, folder: str = "INBOX") -> bool:
+        """Whether the message shows what `acknowledge` is meant to do to it."""
+
+    @abstractmethod
+    def untouched(self, octets: bytes, *, folder: str = "INBOX") -> bool:
+        """Whether the message is there as it was delivered."""
+
+    @abstractmethod
+    def refuse(self, octets: bytes) -> None:
+        """From now on the server lists this message of INBOX and will not hand it over."""
+
+    @abstractmethod
+    async def asleep(self, mailbox: Mailbox) -> None:
+        """Returns once the session is truly waiting for new mail."""
+
+    @abstractmethod
+    def lose(self, mailbox: Mailbox) -> None:
+        """The session's connection breaks without a word."""
+
+    # what only some protocols have
+
+    def create(self, folder: str) -> None:
+        raise AssertionError(f"{self.name} has no folders")
+
+    def drop(self, folder: str) -> None:
+        raise AssertionError(f"{self.name} has no folders")
+
+    def renumber(self, folder: str = "INBOX") -> None:
+        raise AssertionError(f"{self.name} has no resets")
+
+
+class StoreWorld(World):
+    """What the worlds over folders in memory have in common. `after` is the setting of that name."""
+
+    after = "seen"
+    store: Store
+
+    def deliver(self, octets, *, folder="INBOX", received_at=None):
+        self.store.deliver(folder, octets, internal_date=received_at)
+
+    def expunge(self, octets, *, folder="INBOX"):
+        self.store[folder].expunge([self._uid(octets, folder)])
+
+    def told(self, octets, *, folder="INBOX"):
+        uid = self._uid(octets, folder)
+        if self.after == "seen":
+            return uid is not None and "\\Seen" in self.store[folder].messages[uid].flags
+        moved = self.after == "delete" or self._uid(octets, PROCESSED) is not None
+        return uid is None and moved
+
+    def untouched(self, octets, *, folder="INBOX"):
+        uid = self._uid(octets, folder)
+        return uid is not None and not self.store[folder].messages[uid].flags
+
+    def create(self, folder):
+        self.store.create(folder)
+
+    def drop(self, folder):
+        self.store.delete(folder)
+
+    def renumber(self, folder="INBOX"):
+        box = self.store[folder]
+        box.renumber(box.uid_validity + 1_000)
+
+    def _uid(self, octets, folder):
+        if folder not in self.store:
+            return None
+        return next((uid for uid, message in self.store[folder].messages.items() if message.octets == octets), None)
+
+
+class FakeSeen(StoreWorld):
+    """`FakeMailbox`, which has no wire at all."""
+
+    name = "fake-seen"
+
+    async def start(self, stack):
+        self.store = Store(time.time)
+        self.store.create(PROCESSED)
+        self.refused = set()
+
+    async def open(self, *folders, page_count=None, page_octets=None):
+        sizes = {"page_count": page_count, "page_octets": page_octets}
+        given = {name: value for name, value in sizes.items() if value is not None}
+        return FakeMailbox(self.store, folders or ("INBOX",), after=self.after, refused=self.refused, **given)
+
+    def refuse(self, octets):
+        self.refused.add(("INBOX", self._uid(octets, "INBOX")))
+
+    async def asleep(self, mailbox):
+        await eventually(lambda: mailbox.waiting)
+
+    def lose(self, mailbox):
+        mailbox.lose()
+
+
+class FakeMove(FakeSeen):
+    name = "fake-move"
+    after = f"move:{PROCESSED}"
+
+
+class FakeDelete(FakeSeen):
+    name = "fake-delete"
+    after = "delete"
+
+
+WORLDS = [FakeSeen, FakeMove, FakeDelete]
