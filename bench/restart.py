@@ -1,4 +1,4 @@
-"""A restart must cost the same on a mailbox of 1,000 old messages as on one of 100,000: work and octets grow with new mail only.
+"""A restart must cost the same on 1,000 old messages as on 100,000: work and octets grow with new mail only.
 
 usage: python bench/restart.py [--few 1000] [--many 100000]
 Octets are what the server's own log says of the session; seconds are from process start to idle.
