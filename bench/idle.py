@@ -36,9 +36,8 @@ def main() -> None:
     options.add_argument("--many", type=int, default=400)
     o = options.parse_args()
     few, many = asyncio.run(measure(o.few)), asyncio.run(measure(o.many))
-    print(
-        f"{o.few} accounts {few:,} kB, {o.many} accounts {many:,} kB: {(many - few) / (o.many - o.few):.1f} kB an idle account (mark: 90)"
-    )
+    each = (many - few) / (o.many - o.few)
+    print(f"{o.few} accounts {few:,} kB, {o.many} accounts {many:,} kB: {each:.1f} kB an idle account (mark: 90)")
 
 
 if __name__ == "__main__":

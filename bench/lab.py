@@ -40,5 +40,6 @@ def mail(count: int, size: int, first: int = 0) -> Iterator[bytes]:
     for number in range(first, first + count):
         yield (
             f"From: Customer {number} <c{number}@example.net>\r\nTo: support@example.com\r\nSubject: Question {number}\r\n"
-            f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <b{number}@example.net>\r\n\r\nDear people {number},\r\n{body}\r\n"
+            f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <b{number}@example.net>\r\n\r\n"
+            f"Dear people {number},\r\n{body}\r\n"
         ).encode()
