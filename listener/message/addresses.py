@@ -45,7 +45,7 @@ def read(values: Iterable[str], defects: list[str]) -> tuple[Address, ...]:
     found: list[Address] = []
     for value in values:
         if one := _ONE.fullmatch(value):
-            found.append(Address((one[1] or "").strip('" '), one[2]))
+            found.append(Address(_name([(one[1] or "").strip('" ')]), one[2]))
             continue
         if len(value) > MAX_FIELD:
             value = value[:MAX_FIELD]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from .structure import Part
 
-# Text that is data: a person does not read it as part of the letter.
-_DATA = frozenset(
-    ["text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf", "text/csv", "text/xml", "text/css", "text/javascript", "text/x-amp-html", "text/x-moz-deleted", "text/x-patch", "text/x-diff"]
-)
+# What a person reads as part of the letter. Other text is data (calendars, cards, patches), unless there is nothing else:
+# RFC 2046 §4.1.4 has unknown subtypes of text read as plain.
+_DATA = frozenset("text/calendar text/vcard text/x-vcard text/directory text/rfc822-headers text/rtf text/x-amp-html".split())
+_LETTER = frozenset(["text/plain", "text/enriched", "text/richtext", "text/markdown", "text/x-markdown", "text/unknown"])
 
 
 @dataclass(slots=True)
@@ -29,19 +29,25 @@ def choose(root: Part) -> Body:
     """The message's body and attachments. Every leaf is in at least one list."""
     body = Body()
     _gather([root], "mixed", False, body, True, True)
+    if not body.text and not body.html:
+        _take_other_text(body)
     return body
+
+
+def is_html(part: Part) -> bool:
+    """Text with markup."""
+    return part.content_type == "text/html"
 
 
 def is_plain(part: Part) -> bool:
     """Text to be read as it stands."""
-    kind = part.content_type
-    return kind == "text/plain" or (kind.startswith("text/") and kind != "text/html" and kind not in _DATA)
+    return part.content_type in _LETTER
 
 
 def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body, to_text: bool, to_html: bool) -> None:
     texts, htmls = len(body.text), len(body.html)
     for index, part in enumerate(parts):
-        html, plain = part.content_type == "text/html", is_plain(part)
+        html, plain = is_html(part), is_plain(part)
         if part.is_multipart and part.children:
             kind = part.content_type[10:]
             _gather(part.children, kind, in_alternative or kind == "alternative", body, to_text, to_html)
@@ -61,6 +67,14 @@ def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body,
             body.text += body.html[htmls:]
         elif len(body.html) == htmls:
             body.html += body.text[texts:]
+
+
+def _take_other_text(body: Body) -> None:
+    """A letter of an unknown kind of text is the body if it is the only text and has no name."""
+    texts = [part for part in body.attachments if part.content_type.startswith("text/") and part.content_type not in _DATA]
+    if texts and not texts[0].filename and texts[0].disposition != "attachment":
+        body.text.append(texts[0])
+        body.attachments.remove(texts[0])
 
 
 def _is_inline(part: Part, index: int, container: str) -> bool:

@@ -2,106 +2,77 @@
 
 Called for bodies, encoded words and parameters. `decode` says in words when the declared charset did not hold.
 
-Order of belief: a byte order mark; the declared charset, its label read as browsers read it (WHATWG: `iso-8859-1` is
-Windows-1252, `gb2312` is GBK, `ks_c_5601-1987` is CP949); UTF-8, which is hardly ever right by chance; the declared
-charset with holes, where most of it fits; chardet on the first octets; Windows-1252. Only charsets named here are
-ever used: Python's codec registry also holds `punycode` (quadratic) and `unicode_escape` (not a charset of mail).
+Order of belief: a byte order mark; the declared charset, its label read as browsers read it (charsets.toml); UTF-8, which
+is hardly ever right by chance, and therefore comes first where a Latin charset is declared, or none; the declared charset
+with holes, where most of it fits; chardet on the first octets; Windows-1252. Only charsets of the table are ever used:
+Python's codec registry also holds `punycode` (quadratic) and `unicode_escape` (no charset of mail).
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import lru_cache
+from pathlib import Path
 
 import chardet
 
 GUESS_OCTETS = 8 * 1024  # what chardet may look at: its time grows with it, its answer hardly does
 MIN_GUESS = 12  # fewer 8-bit octets than this tell chardet nothing
 
-_CODECS = """
-    utf-8 utf-7 utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be
-    cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874
-    iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 iso8859-15 iso8859-16
-    koi8-r koi8-u ptcp154 mac-roman mac-cyrillic mac-greek mac-turkish mac-latin2 mac-iceland
-    cp437 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp037 cp500 cp1140
-    gb18030 hz big5hkscs cp950 cp932 euc_jp euc_jis_2004 iso2022_jp_ext iso2022_jp_2 iso2022_kr cp949 johab
-"""
-_LABELS = {
-    "cp1252": "us-ascii ascii ansi_x3.4-1968 646 iso646-us iso-8859-1 iso8859-1 iso_8859-1 latin1 latin-1 l1 cp819 ibm819 x-ansi ansi",
-    "cp1254": "iso-8859-9 iso8859-9 iso_8859-9 latin5 l5",
-    "cp874": "iso-8859-11 iso8859-11 tis-620 tis620 windows-874 dos-874",
-    "gb18030": "gb2312 gb_2312 gb_2312-80 gb2312-80 csgb2312 gbk x-gbk cp936 ms936 windows-936 chinese euc-cn euccn x-euc-cn gb18030-2000",
-    "hz": "hz-gb-2312 hz-gb hzgb",
-    "big5hkscs": "big5-hkscs",
-    "cp950": "big5 big-5 big5-tw csbig5 x-x-big5 ms950 windows-950 cn-big5",
-    "cp932": "shift_jis shift-jis sjis s-jis x-sjis ms_kanji csshiftjis windows-31j ms932 windows-932 x-ms-cp932",
-    "euc_jp": "euc-jp eucjp x-euc-jp x-euc ujis cseucpkdfmtjapanese",
-    "iso2022_jp_ext": "iso-2022-jp iso2022jp csiso2022jp iso-2022-jp-1 iso-2022-jp-ms cp50220 cp50221",
-    "iso2022_jp_2": "iso-2022-jp-2",
-    "iso2022_kr": "iso-2022-kr csiso2022kr",
-    "cp949": "ks_c_5601-1987 ks_c_5601 ks_c_5601-1989 ksc_5601 ksc5601 ks-c-5601 euc-kr euckr cseuckr korean ms949 windows-949 uhc iso-ir-149",
-    "iso8859-8": "iso-8859-8-i iso-8859-8-e logical visual",
-    "koi8-r": "koi8 koi cskoi8r",
-    "koi8-u": "koi8-ru",
-    "utf-8": "utf8 unicode-1-1-utf-8 utf-8mb4 utf8mb4 x-utf-8 x-unicode-2-0-utf-8 unicode-2-0-utf-8",
-    "utf-7": "unicode-1-1-utf-7 utf7 x-unicode-2-0-utf-7 unicode-2-0-utf-7",
-    "utf-16": "unicode ucs-2 iso-10646-ucs-2 utf16 csunicode",
-    "utf-32": "ucs-4 utf32 iso-10646-ucs-4",
-    "mac-roman": "macintosh mac x-mac-roman csmacintosh",
-    "mac-cyrillic": "x-mac-cyrillic x-mac-ukrainian",
-    "mac-latin2": "x-mac-ce x-mac-centraleurroman",
-}
-_BY_LABEL = {name: name for name in _CODECS.split()}
-_BY_LABEL |= {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
-_BY_LABEL |= {f"windows-{n}": f"cp{n}" for n in range(1250, 1259)} | {f"x-cp{n}": f"cp{n}" for n in range(1250, 1259)}
-_BY_LABEL |= {f"{prefix}{n}": f"cp{n}" for n in (437, 850, 852, 855, 857, 858, 862, 866) for prefix in ("ibm", "ibm-", "cp-", "dos-")}
-_BY_LABEL |= {f"{prefix}{n}": f"iso8859-{n}" for n in (*range(2, 9), 10, 13, 14, 15, 16) for prefix in ("iso-8859-", "iso_8859-", "iso8859_")}
-_BY_LABEL |= {f"latin{i}": f"iso8859-{n}" for i, n in ((2, 2), (3, 3), (4, 4), (6, 10), (7, 13), (8, 14), (9, 15), (10, 16))}
+_TABLE: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("charsets.toml").read_text("utf-8"))
+_CODECS = {label.replace("_", "-"): codec for codec, labels in _TABLE.items() for label in (codec, *labels)}
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_WIDE = frozenset(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7", "hz", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr"])
-_EBCDIC = frozenset(["cp037", "cp500", "cp1140"])
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_NOT_ASCII = frozenset(
+    ["utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "hz", "cp037", "cp500", "cp1140"]
+)  # charsets in which octets below 128 are not always ASCII
+_STATEFUL = frozenset(["iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr"])
+_NEVER_TEXT = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([A-Z]|\([A-Z])")
 
 
 def decode(octets: bytes, declared: str = "") -> tuple[str, str | None]:
-    """The text, and a defect in words when the declared charset is unknown or did not hold. Never raises."""
+    """The text, without control characters but tab and line ends, and a defect in words when the declared charset
+    is unknown or did not hold. Never raises."""
     codec = codec_of(declared)
-    if octets.isascii() and codec not in _WIDE and codec not in _EBCDIC and b"\x1b$" not in octets:
-        return octets.decode("ascii").replace("\0", ""), None
+    if octets.isascii() and codec not in _NOT_ASCII and b"\x1b" not in octets:
+        return _clean(octets.decode("ascii")), None
     text, used = _decode(octets, codec)
-    text = _SURROGATES.sub("\ufffd", text).replace("\0", "").removeprefix("\ufeff")
-    if used == codec:
-        return text, None
-    return text, f"charset: {declared[:40]!r} did not hold, read as {used}"
+    text = _clean(text).removeprefix("\ufeff")
+    return text, None if used == codec else f"charset: {declared[:40]!r} did not hold, read as {used}"
 
 
 @lru_cache(maxsize=512)
 def codec_of(declared: str) -> str | None:
-    """The codec that a charset label means, or None when we know none."""
-    label = declared.strip(" \t\"'").lower()
-    return _BY_LABEL.get(label) or _BY_LABEL.get(label.replace("_", "-")) or _BY_LABEL.get(label.removeprefix("x-").removeprefix("cs"))
+    """The codec that a charset label means, or None when it is not in our table."""
+    label = declared.strip(" \t\"'").lower().replace("_", "-")
+    return _CODECS.get(label) or _CODECS.get(label.removeprefix("x-"))
+
+
+def _clean(text: str) -> str:
+    return _NEVER_TEXT.sub(_replacement, text) if _NEVER_TEXT.search(text) else text
+
+
+def _replacement(match: re.Match[str]) -> str:
+    return "\ufffd" if match[0] >= "\ud800" else ""
 
 
 def _decode(octets: bytes, codec: str | None) -> tuple[str, str]:
-    for mark, marked in _BOMS:
+    for mark, marked in _MARKS:
         if octets.startswith(mark):
             return octets.decode(marked, "replace"), codec if codec and codec.startswith(marked) else marked
-    if codec in (None, "cp1252"):
-        # Nobody writes UTF-8 by chance: a Latin label on valid UTF-8 is a wrong label.
-        order = ["utf-8", codec]
-    else:
-        order = [codec, "utf-8"]
-    for candidate in order:
+    if b"\x1b$" in octets and codec in (None, "cp1252", "utf-8", "iso2022_jp_ext", "iso2022_jp_2"):
+        strict = _strictly(octets, "iso2022_jp_2")
+        return _iso_2022_jp(octets) if strict is None else strict, codec if codec in _STATEFUL else "iso2022_jp_ext"
+    for candidate in ("utf-8", codec) if codec in (None, "cp1252") else (codec, "utf-8"):
         if candidate and (text := _strictly(octets, candidate)) is not None:
             return text, candidate
-    if codec and _mostly_fits(text := octets.decode(codec, "replace"), octets):
-        return text, codec
+    if codec and (codec in _NOT_ASCII or codec in _STATEFUL or _mostly_fits(octets, codec)):
+        return octets.decode(codec, "replace"), codec
     if (guess := _guess(octets)) and (text := _strictly(octets, guess)) is not None:
         return text, guess
-    if codec is not None and codec in _WIDE:
-        return octets.decode(codec, "replace"), codec
     return octets.decode("cp1252", "replace"), "cp1252"
 
 
@@ -112,19 +83,47 @@ def _strictly(octets: bytes, codec: str) -> str | None:
         return None
 
 
-def _mostly_fits(text: str, octets: bytes) -> bool:
+def _mostly_fits(octets: bytes, codec: str) -> bool:
     """Whether more came out right than wrong: a cut character or a stray octet does not make a charset wrong."""
+    text = octets.decode(codec, "replace")
     wrong = text.count("\ufffd")
-    right = sum(1 for character in text if character > "\x7f") - wrong if wrong * 4 < len(octets) else 0
-    return right > wrong
+    return len(text) - len(text.encode("ascii", "ignore")) - wrong > wrong
 
 
 def _guess(octets: bytes) -> str | None:
-    if b"\x1b$" in octets:
-        return "iso2022_jp_ext"
     first = _HIGH.search(octets)
     start = max(0, first.start() - GUESS_OCTETS // 4) if first else 0
     sample = octets[start : start + GUESS_OCTETS]
     if len(_HIGH.findall(sample)) < MIN_GUESS:
         return None
     return codec_of(chardet.detect(sample)["encoding"] or "")
+
+
+def _iso_2022_jp(octets: bytes) -> str:
+    """ISO-2022-JP as Microsoft writes it: rows 13 and 89 to 119 hold characters that only Shift_JIS (CP932) has names for."""
+    pieces = _ESCAPE.split(octets)
+    out = [pieces[0].decode("ascii", "replace")]
+    for escape, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        if escape in (b"$@", b"$B"):
+            out.append(_jis_to_shift_jis(piece).decode("cp932", "replace"))
+        elif escape == b"(I":
+            out.append(bytes(octet | 0x80 for octet in piece).decode("cp932", "replace"))
+        else:
+            out.append(piece.decode("ascii", "replace"))
+    return "".join(out)
+
+
+def _jis_to_shift_jis(octets: bytes) -> bytes:
+    out = bytearray()
+    position = 0
+    while position < len(octets):
+        row, cell = octets[position], octets[position + 1] if position + 1 < len(octets) else 0
+        if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
+            out.append(row)
+            position += 1
+            continue
+        lead = (row - 0x21) // 2 + 0x81
+        out.append(lead if lead < 0xA0 else lead + 0x40)
+        out.append(cell + (0x1F if cell < 0x60 else 0x20) if row % 2 else cell + 0x7E)
+        position += 2
+    return bytes(out)

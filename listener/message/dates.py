@@ -7,10 +7,26 @@ from datetime import datetime, timedelta, timezone
 
 MAX_DATE = 200
 
-_MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
 # RFC 5322 §4.3; other letters mean "unknown" and count as UTC.
 _ZONES: dict[str, float] = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
-_ZONES |= {"CET": 1, "CEST": 2, "MET": 1, "MEST": 2, "BST": 1, "IST": 5.5, "JST": 9, "KST": 9, "MSK": 3, "EET": 2, "EEST": 3, "HST": -10}
+_ZONES |= {
+    "CET": 1,
+    "CEST": 2,
+    "MET": 1,
+    "MEST": 2,
+    "BST": 1,
+    "IST": 5.5,
+    "JST": 9,
+    "KST": 9,
+    "MSK": 3,
+    "EET": 2,
+    "EEST": 3,
+    "HST": -10,
+}
 _ZONES |= {"AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "WET": 0, "WEST": 1, "AKST": -9, "AKDT": -8}
 _COMMENT = re.compile(r"\([^()]*\)")
 _DAY_FIRST = re.compile(r"(\d{1,2})[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4})", re.I)
@@ -35,7 +51,9 @@ def read(value: str) -> str | None:
         hour = hour % 12 + (12 if time[4].lower() == "pm" else 0)
     offset = _offset(rest[time.end() :] if time else "")
     try:
-        moment = datetime(year, month, day, tzinfo=timezone(offset)) + timedelta(hours=hour, minutes=minute, seconds=min(second, 59))
+        moment = datetime(year, month, day, tzinfo=timezone(offset)) + timedelta(
+            hours=hour, minutes=minute, seconds=min(second, 59)
+        )
         return moment.isoformat()
     except (ValueError, OverflowError):
         return None

@@ -5,13 +5,15 @@ decoded (`encoded_words.decode` does that), because an address must be read befo
 
 Rules of the file:
 1. nothing raises; what is cut or skipped becomes a defect;
-2. raw 8-bit octets are UTF-8 if they can be, else Windows-1252: the two that real mail uses unannounced;
+2. raw 8-bit octets are UTF-8 if they can be, else the charset that the message declares for its text, else a guess;
 3. a line that is no field ends the header, unless a field follows it: then it was a stray line (`>From x`, a cut fold).
 """
 
 from __future__ import annotations
 
 import re
+
+from . import charset
 
 MAX_HEADER_OCTETS = 256 * 1024
 MAX_FIELD_OCTETS = 64 * 1024
@@ -33,8 +35,11 @@ def header_end(octets: bytes, start: int, end: int) -> tuple[int, int]:
     return (found.start() + 1, found.end()) if found else (end, end)
 
 
-def split(block: bytes, defects: list[str]) -> tuple[Fields, int | None]:
-    """The fields of a header block, names lower-cased, and where in `block` a body began without a blank line, or None."""
+def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields, int | None]:
+    """The fields of a header block, names lower-cased, and where in `block` a body began without a blank line, or None.
+
+    `declared` is the charset to try on raw 8-bit octets that are no UTF-8.
+    """
     if len(block) > MAX_HEADER_OCTETS:
         block = block[:MAX_HEADER_OCTETS]
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
@@ -50,16 +55,16 @@ def split(block: bytes, defects: list[str]) -> tuple[Fields, int | None]:
             if len(value) > MAX_FIELD_OCTETS:
                 value = value[:MAX_FIELD_OCTETS]
                 defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
-            fields.append((name.rstrip().lower(), (value if plain else _text(value)).strip()))
+            fields.append((name.rstrip().lower(), (value if plain else _text(value, declared)).strip()))
         elif line and not line.isspace():
-            if not _field_follows(lines, number):
+            if line.startswith("--") or not _field_follows(lines, number):
                 defects.append("header: the body began without a blank line")
                 return fields, _offset_of_line(block, number)
             defects.append("header: a line that is no field was skipped")
     return fields, None
 
 
-def _text(value: str) -> str:
+def _text(value: str, declared: str) -> str:
     """A Latin-1 view of raw octets as the text they most likely were."""
     if value.isascii():
         return value
@@ -67,7 +72,7 @@ def _text(value: str) -> str:
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
-        return octets.decode("cp1252", "replace")
+        return charset.decode(octets, declared)[0]
 
 
 def _field_follows(lines: list[str], number: int) -> bool:

@@ -14,7 +14,9 @@ MAX_EXTENSION = 20
 MAX_READ = 5_000
 
 # C0, DEL, C1; bidi controls; zero-width and other invisible marks; line separators; surrogates; private use is shown, so kept.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 _SEPARATORS = re.compile(r"[/\\:*?\"<>|\u2044\u2215\u29f5\u29f8\ufe68\uff0f\uff3c\uff1a]")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²³])(?:\.|$)", re.I)
 _EXTENSION = re.compile(r"\.([^.\s]{1,20})$")

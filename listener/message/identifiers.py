@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from . import encoded_words
+
 MAX_IDENTIFIERS = 200
 MAX_IDENTIFIER = 998
 SUBSTITUTE_DOMAIN = "missing-message-id.invalid"  # RFC 6761 §6.4: never a real domain
@@ -18,6 +20,8 @@ def read(values: Iterable[str]) -> tuple[str, ...]:
     """Each id of the fields once, in order; of very many the first and the latest ones."""
     found: dict[str, None] = {}
     for value in values:
+        if "=?" in value:  # some relays encode a long References field
+            value = encoded_words.decode(value)
         bracketed = _ANGLE.findall(value)
         for candidate in bracketed or (word.strip("<>,;\"'") for word in value.split() if "@" in word):
             identifier = _BLANKS.sub("", candidate)

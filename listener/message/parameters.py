@@ -84,7 +84,7 @@ def _joined(pairs: list[tuple[str, str, bool]]) -> dict[str, str]:
             plain.setdefault(name, value)
         elif match := _EXTENDED.match(name):
             pieces.setdefault(match[1], {}).setdefault(int(match[2] or 0), (value, bool(match[3])))
-    for name in ("name", "filename"):
+    for name in ("name", "filename", "file"):
         if name in plain:
             plain[name] = encoded_words.decode(plain[name])
     for name, parts in pieces.items():

@@ -66,7 +66,7 @@ class Part:
     @property
     def filename(self) -> str:
         """The name the sender gave, decoded but not yet safe (`filenames.safe`), or ""."""
-        return self._content_disposition()[1].get("filename") or self.params.get("name") or ""
+        return self._content_disposition()[1].get("filename") or self.params.get("name") or self.params.get("file") or ""
 
     @property
     def content_id(self) -> str | None:

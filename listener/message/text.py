@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from . import charset, embedded, flowed, html
-from .body import Body, is_plain
+from .body import Body, is_html
 from .structure import Part
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -26,24 +26,24 @@ class Texts:
 
     text: str = ""
     html: str | None = None
+    from_html: bool = False  # whether any of `text` was made from HTML
     files: list[tuple[Part, embedded.File]] = field(default_factory=list)
 
 
 def read(body: Body, defects: list[str]) -> Texts:
     """Text and HTML of the body. Never raises."""
     result = Texts()
-    plain = {id(part): _plain(part, result, defects) for part in body.text if is_plain(part)}
-    markup = {id(part): _markup(part, defects) for part in body.html + body.text if not is_plain(part)}
+    parts = {id(part): part for part in body.text + body.html}
+    plain = {key: _plain(part, result, defects) for key, part in parts.items() if not is_html(part)}
+    markup = {key: _markup(part, defects) for key, part in parts.items() if is_html(part)}
     pieces = [plain[id(part)] if id(part) in plain else html.to_text(markup[id(part)]) for part in body.text]
+    result.from_html = any(id(part) in markup for part in body.text)
     if markup:
-        for part in body.html:
-            if id(part) not in plain and is_plain(part):
-                plain[id(part)] = _plain(part, result, defects)
         shown = [markup[id(part)] if id(part) in markup else _as_html(plain[id(part)]) for part in body.html]
         result.html = "\n".join(shown) if any(piece.strip() for piece in shown) else None
         if result.html and not any(piece.strip() for piece in pieces):
-            pieces = [html.to_text(result.html)]
-    result.text = "\n".join(piece for piece in pieces if piece.strip()) if len(pieces) != 1 else pieces[0]
+            pieces, result.from_html = [html.to_text(result.html)], True
+    result.text = pieces[0] if len(pieces) == 1 else "\n".join(piece for piece in pieces if piece.strip())
     return result
 
 

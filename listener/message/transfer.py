@@ -8,7 +8,8 @@ from __future__ import annotations
 import binascii
 import re
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_PADDED = re.compile(rb"=[^\n]*")
 
 
 def decode(octets: bytes, encoding: str) -> bytes:
@@ -24,14 +25,14 @@ def decode(octets: bytes, encoding: str) -> bytes:
 
 
 def base64(octets: bytes) -> bytes:
-    """RFC 2045 §6.8: foreign characters are ignored; padding in the middle (joined pieces) starts a new run."""
+    """RFC 2045 §6.8: foreign characters are ignored; padding ends its line; pieces joined line by line are read on."""
     try:
         return binascii.a2b_base64(octets)
     except binascii.Error:
         pass
-    clean = _NOT_BASE64.sub(b"", octets)
     out = []
-    for run in re.split(rb"=+", clean):
+    for run in _PADDED.split(octets):
+        run = _NOT_BASE64.sub(b"", run)
         usable = len(run) - (len(run) % 4 == 1)
         out.append(binascii.a2b_base64(run[:usable] + b"=" * (-usable % 4)))
     return b"".join(out)

@@ -23,11 +23,13 @@ MAX_DEPTH = 50
 MAX_PARTS = 1_000
 MAX_BOUNDARY = 200
 MAX_NEAR_MISSES = 10_000  # lines that begin with a boundary but are none, per container
+CHARSET_WITHIN = 64 * 1024
 MAX_GUESSES = 100  # lines looked at when the declared boundary is missing or wrong
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _BEFORE_HEADER = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*\r?\n){0,100}(?:>?From [^\n]*\n)?")
 _DASHES = re.compile(rb"^--([^\s][^\n]{0,199})\n(?=content-[a-z-]{1,40}:|mime-version:|\r?\n)", re.M | re.I)
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.I)
 _LINE_END = re.compile(rb"[ \t\r]*(?:\n|\Z)")
 
 
@@ -82,7 +84,8 @@ def _with_line_feeds(octets: bytes) -> bytes:
 def _entity(raw: bytes, start: int, end: int, default: str, defects: list[str]) -> Part:
     """The part whose header begins at `start`."""
     header, body = fields.header_end(raw, start, end)
-    headers, early = fields.split(raw[start:header], defects)
+    block = raw[start:header]
+    headers, early = fields.split(block, defects, "" if block.isascii() else _declared_charset(raw, start))
     if early is not None:
         body = start + early
     declared = next((value for name, value in headers if name == "content-type"), "")
@@ -90,6 +93,12 @@ def _entity(raw: bytes, start: int, end: int, default: str, defects: list[str]) 
     if "/" not in content_type:
         content_type = default
     return Part(headers, content_type, params, raw, body, end)
+
+
+def _declared_charset(raw: bytes, start: int) -> str:
+    """The first charset named from here on: what a mailer that writes raw 8-bit headers most likely wrote them in."""
+    found = _CHARSET.search(raw, start, start + CHARSET_WITHIN)
+    return found[1].decode("ascii") if found else ""
 
 
 def _children(part: Part, defects: list[str]) -> Iterator[Part]:
@@ -133,7 +142,7 @@ def _ranges(part: Part, defects: list[str]) -> Iterator[tuple[int, int]]:
         start, closed = after, closing
     if not closed:
         defects.append("structure: no closing boundary")
-        yield start, part.end
+        yield start, _before_glued_close(part, start)
 
 
 def _delimiters(part: Part, boundary: bytes, defects: list[str]) -> Iterator[tuple[int, int, bool]]:
@@ -163,6 +172,15 @@ def _guess(part: Part) -> bytes | None:
         if match[1].rstrip() and not match[1].rstrip().endswith(b"--"):
             return match[1].rstrip()
     return None
+
+
+def _before_glued_close(part: Part, start: int) -> int:
+    """The container's end, without a closing delimiter that stands at the end of the last line for want of a line break."""
+    tail = part.raw[max(start, part.end - MAX_BOUNDARY - 10) : part.end].rstrip()
+    closing = b"--" + part.params.get("boundary", "").encode("utf-8", "replace") + b"--"
+    if len(closing) > 4 and tail.endswith(closing):
+        return part.raw.rindex(closing, start, part.end)
+    return part.end
 
 
 def _before_line(raw: bytes, start: int, line: int) -> int:

@@ -26,7 +26,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         message_id=message_id,
         subject=root.text("subject")[:MAX_SUBJECT],
         date=dates.read(root.get("date")),
-        in_reply_to=identifiers.read(root.get_all("in-reply-to")),
+        in_reply_to=identifiers.read(root.get_all("in-reply-to")[-1:]),
         references=identifiers.read(root.get_all("references")),
         from_=from_,
         sender=addresses.read(root.get_all("sender"), defects),
@@ -58,7 +58,10 @@ def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
             defects.append(f"{name}: {'missing' if not count else f'{count} fields'}")
     if root.content_type == "multipart/encrypted":
         defects.append("encrypted: the content cannot be read (OpenPGP, RFC 3156)")
-    elif root.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime") and root.params.get("smime-type") != "signed-data":
+    elif (
+        root.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
+        and root.params.get("smime-type") != "signed-data"
+    ):
         defects.append("encrypted: the content cannot be read (S/MIME, RFC 8551)")
     elif root.content_type == "message/partial":
         defects.append("partial: one piece of a larger message (RFC 2046 §5.2.2)")
