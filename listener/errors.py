@@ -18,6 +18,10 @@ class ListenerError(Exception):
     """The root of all of them."""
 
 
+class Refused(ListenerError):
+    """A person's order that cannot be carried out as things stand; the text says why. Changes nothing."""
+
+
 # --- process ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,39 @@
+"""The ledger: every state change goes through it, and raw mail is in it; one class, one transaction, one writer.
+
+Outside this folder nobody imports sqlite3. See records.py for what goes in and out, ledger.py for the class, migrations/ and
+sql/ for every statement.
+"""
+
+from .ledger import Ledger
+from .records import (
+    Accepted,
+    AccountRecord,
+    Backlog,
+    Delivery,
+    DeliveryState,
+    DueDelivery,
+    DueEntry,
+    Parsed,
+    Plan,
+    Rebind,
+    Receipts,
+    Row,
+    State,
+)
+
+__all__ = [
+    "Accepted",
+    "AccountRecord",
+    "Backlog",
+    "Delivery",
+    "DeliveryState",
+    "DueDelivery",
+    "DueEntry",
+    "Ledger",
+    "Parsed",
+    "Plan",
+    "Rebind",
+    "Receipts",
+    "Row",
+    "State",
+]

@@ -1,0 +1,186 @@
+"""From accepted to filed: which entries are due, and the one transaction in which a batch gets its cases and deliveries.
+
+Called by the dispatcher through `Ledger`. Messages are filed in the order given, each seeing those before it, so that a
+question and its answer in one page share a case. A case's id and a delivery's idempotency key are derived from account and
+content alone: they are the same after a crash, and after a lost ledger.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from .. import cases
+from ..errors import Refused
+from ..message.model import Address, InboundMessage
+from . import events
+from .events import clean
+from .records import DueEntry, Parsed, State
+from .sql import load
+from .writer import Transaction
+
+_SQL = load("filing")
+_COPY = 1
+"""Which of several messages with equal octets is filed: always the first, the others are ignored(duplicate)."""
+_CASE_ID_OCTETS = 8
+MAX_PARTICIPANTS = 50
+"""How many addresses of one message are kept as participants of its case."""
+
+
+def due_entries(
+    connection: sqlite3.Connection, epoch: int, limit: int, max_octets: int, excluding: Collection[int]
+) -> list[DueEntry]:
+    """Those of earlier process lives first, then in order of arrival; at least one, however large."""
+    chosen: list[int] = []
+    octets = 0
+    for entry, size in connection.execute(_SQL["due_entries"]):
+        if entry in excluding:
+            continue
+        octets += size or 0
+        if len(chosen) >= limit or (chosen and octets > max_octets):
+            break
+        chosen.append(entry)
+    return [_due_entry(connection, entry, epoch) for entry in chosen]
+
+
+def _due_entry(connection: sqlite3.Connection, entry: int, epoch: int) -> DueEntry:
+    account, folder, received_at, life, attempts, octets = connection.execute(_SQL["due_entry"], (entry,)).fetchone()
+    return DueEntry(entry, account, folder, received_at, life < epoch or attempts > 0, attempts, octets)
+
+
+def parse_attempted(tx: Transaction, entry: int) -> int:
+    row = tx.connection.execute(_SQL["parse_attempted"], {"id": entry}).fetchone()
+    if row is None:
+        raise Refused(f"entry {entry} does not wait to be parsed")
+    return cast(int, row[0])
+
+
+def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> list[tuple[int, str | None]]:
+    """Each entry's case, None where it ended before one."""
+    filing = _Filing(tx, hooks)
+    answer = [(parsed.entry, filing.one(parsed)) for parsed in batch]
+    filing.write()
+    return answer
+
+
+@dataclass(slots=True)
+class _Filing:
+    """A batch on its way; what nothing later in the batch asks for is collected and written at its end."""
+
+    tx: Transaction
+    hooks: Mapping[str, Sequence[str]]
+    attachments: list[tuple[Any, ...]] = field(default_factory=list)
+    participants: list[tuple[str, str, str]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    states: list[tuple[str, str, int]] = field(default_factory=list)
+    happened: list[events.Event] = field(default_factory=list)
+
+    def one(self, parsed: Parsed) -> str | None:
+        row = self.tx.connection.execute(_SQL["to_file"], (parsed.entry,)).fetchone()
+        if row is None:
+            raise Refused(f"there is no entry {parsed.entry}")
+        account, state, digest = row
+        if state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
+            known = self.tx.connection.execute(_SQL["filed_in"], (parsed.entry,)).fetchone()
+            return known[0] if known else None
+        if parsed.state is State.FILED:
+            return self._file(parsed, account, digest)
+        self._end(parsed, account)
+        return None
+
+    def write(self) -> None:
+        connection = self.tx.connection
+        connection.executemany(_SQL["insert_attachment"], self.attachments)
+        connection.executemany(_SQL["insert_participant"], self.participants)
+        connection.executemany(_SQL["insert_delivery"], self.deliveries)
+        connection.executemany(_SQL["set_state"], self.states)
+        events.write(self.tx, self.happened)
+
+    def _end(self, parsed: Parsed, account: str) -> None:
+        """Ended before a case: ignored, quarantined or dead; what could be read of it is kept."""
+        if parsed.message is not None:
+            self._keep(parsed.entry, parsed.message, None)
+        self.states.append((parsed.state.value, parsed.reason, parsed.entry))
+        detail = {"reason": parsed.reason} | dict(parsed.detail or {})
+        self.happened.append((parsed.entry, account, f"message.{parsed.state}", detail))
+
+    def _file(self, parsed: Parsed, account: str, digest: bytes) -> str:
+        message = parsed.message
+        if message is None:
+            raise Refused(f"entry {parsed.entry} cannot be filed without its parsed message")
+        decision = cases.decide(message, lambda wanted: self._filed_where(account, wanted))
+        case = decision.case
+        if case is None:
+            case = self._open_case(account, digest, parsed.entry, message)
+        else:
+            self.tx.connection.execute(_SQL["join_case"], {"case_id": case, "now": self.tx.now})
+        self._keep(parsed.entry, message, case)
+        if message.message_id:
+            self.tx.connection.execute(_SQL["insert_message_id"], (account, clean(message.message_id), parsed.entry, case))
+        self.participants.extend(_participants(case, message))
+        self._deliver(parsed.entry, account, digest, case)
+        why = {"case": case, "rule": decision.rule} | ({"matched": decision.matched} if decision.matched else {})
+        self.happened.append((parsed.entry, account, "message.filed", why | dict(parsed.detail or {})))
+        return case
+
+    def _filed_where(self, account: str, wanted: Sequence[str]) -> dict[str, str]:
+        """The case of each Message-ID that is filed in this account; of the first, where an id was used again."""
+        by_id = {clean(message_id): message_id for message_id in wanted}
+        values = {"account": account, "message_ids": json.dumps(list(by_id))}
+        return {by_id[found]: case for found, case in self.tx.connection.execute(_SQL["filed_where"], values) if case}
+
+    def _open_case(self, account: str, digest: bytes, entry: int, message: InboundMessage) -> str:
+        case = _case_id(self.tx.connection, account, digest)
+        row = (case, account, clean(message.subject), clean(_sender(message)), entry, self.tx.now)
+        self.tx.connection.execute(_SQL["insert_case"], row)
+        return case
+
+    def _keep(self, entry: int, message: InboundMessage, case: str | None) -> None:
+        head = (clean(message.message_id), message.kind.value, clean(message.subject), clean(_sender(message)))
+        self.tx.connection.execute(_SQL["insert_message"], (entry, case, *head, events.encode(message.as_json())))
+        for position, part in enumerate(message.attachments):
+            content_id = None if part.content_id is None else clean(part.content_id)
+            name, kind = clean(part.filename), clean(part.content_type)
+            self.attachments.append((entry, position, name, kind, part.size, part.sha256, content_id, part.disposition))
+
+    def _deliver(self, entry: int, account: str, digest: bytes, case: str) -> None:
+        hooks = self.hooks.get(account, ())
+        for hook in hooks:
+            key = idempotency_key(account, digest, hook)
+            values = {"entry": entry, "case_id": case, "account": account, "hook": hook, "key": key, "now": self.tx.now}
+            self.deliveries.append(values)
+        self.states.append((State.FILED.value, "", entry))
+        if not hooks:
+            self.states.append((State.DONE.value, "", entry))
+
+
+def idempotency_key(account: str, digest: bytes, hook: str) -> str:
+    """The same for the same message and hook for ever: nothing of it is this ledger's own."""
+    return hashlib.sha256("\0".join((account, digest.hex(), str(_COPY), hook)).encode("utf-8")).hexdigest()
+
+
+def _case_id(connection: sqlite3.Connection, account: str, digest: bytes) -> str:
+    """Thirteen letters and digits, by account and first message; another draw where they are taken."""
+    for draw in range(1_000):
+        seed = "\0".join(("case", account, digest.hex(), str(draw))).encode("utf-8")
+        letters = base64.b32encode(hashlib.sha256(seed).digest()[:_CASE_ID_OCTETS]).decode("ascii").rstrip("=")
+        if not connection.execute(_SQL["case_taken"], (letters,)).fetchone()[0]:
+            return letters
+    raise Refused("no free case id")
+
+
+def _sender(message: InboundMessage) -> str:
+    for address in (*message.from_, *message.sender):
+        if address.address:
+            return address.address
+    return ""
+
+
+def _participants(case: str, message: InboundMessage) -> list[tuple[str, str, str]]:
+    everybody: list[Address] = [*message.from_, *message.reply_to, *message.to, *message.cc]
+    return [(case, clean(one.address), clean(one.name)) for one in everybody[:MAX_PARTICIPANTS] if one.address]

@@ -1,0 +1,312 @@
+"""The Ledger: every state change of Listener, one class, one file, one writer.
+
+Opened by the supervisor (or a command without a daemon) and handed to receivers, dispatcher, outbox and admin. Each writing
+method is one operation of the writer's group commit and returns after the commit; each reading one runs on a reader's
+thread and sees all that was committed before. A caller who is cancelled while it waits loses the answer, never half a commit.
+
+Every method may raise LedgerFull (wait, then go on: nothing of it was committed), LedgerFailed or FenceLost (this object is
+finished: end the process), and LedgerError once closed. What each operation does stands in the module of its concern:
+receiving, planning, accepting · filing, deliveries · verbs, queries, backup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from ..errors import ConfigurationError, Fault
+from ..hooks import Outcome
+from ..mailbox import Baseline, Fetched, Folder, Listing, Page, Receipt, SyncState
+from ..message.model import InboundMessage
+from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
+from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row
+from .storage import Readers, open_writer
+from .writer import Transaction, Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READER_THREADS = 2
+OWED_AT_ONCE = 1_000
+RELEASED_AT_ONCE = 100
+
+
+class Ledger:
+    """See the module. Made by `open`."""
+
+    def __init__(self, path: Path, claim: directory.Claim, connection: sqlite3.Connection, now: Callable[[], float]) -> None:
+        self.work = asyncio.Event()
+        """Set whenever a commit may have made an entry or a delivery due; whoever waits for it clears it."""
+        self._path, self._claim, self._now = path, claim, now
+        self._writer = Writer(connection, path, now, self.work)
+        self._readers = Readers(path)
+        self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="ledger-reader")
+        self._handed_out: set[int] = set()
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, state_dir: Path, *, now: Callable[[], float] = time.time, expect_state: bool = False) -> Self:
+        """Take the state directory, bring its ledger up to date and begin a new epoch.
+
+        Raises ConfigurationError (no such directory can be had, a network file system, `expect_state` and no ledger),
+        LedgerLocked, LedgerNewer, LedgerFull, LedgerFailed.
+        """
+        claim = await asyncio.to_thread(directory.claim, state_dir)
+        try:
+            path = state_dir / directory.LEDGER
+            if expect_state and not (path.exists() and path.stat().st_size):
+                raise ConfigurationError([Fault("listener.expect_state", _LOST.format(path))])
+            connection = await asyncio.to_thread(open_writer, path)
+            try:
+                ledger = cls(path, claim, connection, now)
+                await asyncio.to_thread(ledger._writer.start)
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            claim.release()
+            raise
+        return ledger
+
+    async def close(self) -> None:
+        """Commit what was asked for, checkpoint, give the lock back. Idempotent; goes on when its caller is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(asyncio.to_thread(self._close))
+        await asyncio.shield(self._closing)
+
+    def _close(self) -> None:
+        self._threads.shutdown(wait=True)
+        self._readers.close()
+        self._writer.stop()
+        self._claim.release()
+
+    # --- health ------------------------------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Which opening of this ledger we are; the fence of every write."""
+        return self._writer.epoch
+
+    @property
+    def writable(self) -> bool:
+        """False from a failed write until one succeeds; `probe` tries."""
+        return self._writer.writable
+
+    @property
+    def last_progress(self) -> float:
+        """`time.monotonic` of the writer thread's last move; now, when nothing waits for it."""
+        return self._writer.last_progress
+
+    async def probe(self) -> None:
+        """A tiny write, committed. Raises what a real one would."""
+        await self._write(verbs.probe)
+
+    # --- receiving ---------------------------------------------------------------------------------------------------
+
+    async def baselines(self, account: str) -> dict[Folder, Baseline]:
+        """Of every folder that has one; `present` is not given back."""
+        return await self._read(receiving.baselines, account)
+
+    async def set_baseline(self, account: str, folder: Folder, baseline: Baseline) -> Baseline:
+        """The first one wins: keeps its sync state and its `present` ids as ignored(before_baseline). The one in force."""
+        return await self._write(receiving.set_baseline, account, folder, baseline)
+
+    async def sync_states(self, account: str) -> dict[Folder, SyncState]:
+        """Where to go on, per folder."""
+        return await self._read(receiving.sync_states, account)
+
+    async def plan(self, account: str, page: Page) -> Plan:
+        """Which of the page's listings to fetch, re-key or leave alone. Changes nothing."""
+        return await self._read(planning.plan, account, page)
+
+    async def accept(self, account: str, page: Page, plan: Plan, fetched: Sequence[Fetched], *, owe: bool) -> Accepted:
+        """The one commit of a page: raw, rows, re-keyed rows, sync state. The receipts are owed from now on. Idempotent.
+
+        `fetched` may lack some of the plan's (a lost connection): the sync state then stays where it was.
+        """
+        digests = await asyncio.to_thread(_digests, fetched)
+        octets = sum(len(item.octets) for item in fetched)
+
+        def run(tx: Transaction) -> Accepted:
+            return accepting.accept(tx, account, page, plan, fetched, digests, owe)
+
+        return await self._writer.submit(run, octets=octets, wakes=True)
+
+    async def confirm(self, account: str, receipts: Sequence[Receipt]) -> None:
+        """The server was told of these. Idempotent."""
+        await self._write(receiving.confirm, account, receipts)
+
+    async def owed(self, account: str, limit: int = OWED_AT_ONCE) -> list[Receipt]:
+        """Receipts that the server was not yet confirmed to know, oldest first."""
+        return await self._read(receiving.owed, account, limit)
+
+    async def fetch_attempted(self, account: str, listing: Listing) -> int:
+        """Count one more lone fetch of a suspect message, committed before it begins; the new count."""
+        return await self._write(receiving.fetch_attempted, account, listing)
+
+    async def released(self, account: str) -> list[Listing]:
+        """Quarantined messages that `release` wants fetched whole."""
+        return await self._read(receiving.released, account, RELEASED_AT_ONCE)
+
+    # --- dispatching -------------------------------------------------------------------------------------------------
+
+    async def due_entries(self, limit: int, max_octets: int) -> list[DueEntry]:
+        """Accepted messages to parse, in order of arrival, suspicious ones first; each is handed out once, until it is
+        filed, or `hand_back` says that it was not.
+        """
+        before = frozenset(self._handed_out)
+        due = await self._read(filing.due_entries, self.epoch, limit, max_octets, before)
+        fresh = [entry for entry in due if entry.id not in self._handed_out]
+        self._handed_out.update(entry.id for entry in fresh)
+        return fresh
+
+    def hand_back(self, entries: Collection[int]) -> None:
+        """These were handed out and will not be filed by whoever took them: they are due again. Not async."""
+        self._handed_out.difference_update(entries)
+        self.work.set()
+
+    async def parse_attempted(self, entry: int) -> int:
+        """Count one more parse of it, committed before it begins; the new count. Raises Refused when it is not accepted."""
+        return await self._write(filing.parse_attempted, entry)
+
+    async def file(self, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> list[tuple[int, str | None]]:
+        """Cases, parsed content and deliveries of the batch in one transaction; each entry's case. `hooks` by account."""
+        try:
+            return await self._write(filing.file, batch, hooks, wakes=True)
+        finally:
+            self._handed_out.difference_update(parsed.entry for parsed in batch)
+
+    async def due_deliveries(self, limit: int, excluding: Collection[int] = ()) -> list[DueDelivery]:
+        """Deliveries to begin now: at most one of each case and hook."""
+        return await self._read(deliveries.due_deliveries, self._now(), limit, frozenset(excluding))
+
+    async def next_due(self) -> float | None:
+        """POSIX seconds when the next delivery is due; None: none waits."""
+        return await self._read(deliveries.next_due)
+
+    async def begin_delivery(self, delivery: int) -> Delivery:
+        """All that the hook needs; its attempt is counted and committed. Raises Refused when it is no longer due."""
+        return await self._write(deliveries.begin_delivery, delivery)
+
+    async def settle_delivery(self, delivery: int, outcome: Outcome | None) -> None:
+        """What the hook answered, carried out. Twice is the same as once."""
+        await self._write(deliveries.settle_delivery, delivery, outcome, wakes=True)
+
+    async def fail_delivery(self, delivery: int, error: str, *, retry_at: float | None) -> None:
+        """The attempt failed: again at `retry_at` (POSIX seconds), or dead."""
+        await self._write(deliveries.fail_delivery, delivery, error, retry_at, wakes=True)
+
+    async def drop_hooks(self, configured: Mapping[str, Sequence[str]]) -> int:
+        """Deliveries of hooks that an account no longer has: dead(hook_removed). How many."""
+        dropped, after = 0, 0
+        while True:
+            some, following = await self._write(deliveries.drop_hooks, configured, after, wakes=True)
+            dropped += some
+            if following is None:
+                return dropped
+            after = following
+
+    # --- verbs -------------------------------------------------------------------------------------------------------
+
+    async def retry(self, entry: int) -> str:
+        """The new state. Raises Refused when it is not dead."""
+        return await self._write(verbs.retry, entry, wakes=True)
+
+    async def release(self, entry: int) -> str:
+        """The new state; still quarantined when it must be fetched first. Raises Refused when it is not quarantined."""
+        return await self._write(verbs.release, entry, wakes=True)
+
+    async def set_paused(self, account: str, paused: bool) -> None:
+        await self._write(verbs.set_paused, account, paused)
+
+    async def record(self, account: str, kind: str, detail: Mapping[str, Any]) -> None:
+        """An event of the account as a whole."""
+        await self._write(verbs.record, account, kind, detail)
+
+    async def set_secret(self, name: str, sealed: bytes | None) -> None:
+        """Keep what the caller encrypted; None removes it."""
+        await self._write(verbs.set_secret, name, sealed)
+
+    async def backup(self, path: Path) -> None:
+        """An online copy of one moment. Raises Refused for a file that must not be written, LedgerError when it cannot."""
+        await asyncio.to_thread(self._backup, path)
+
+    def _backup(self, path: Path) -> None:
+        with self._readers.lend() as connection:
+            backup.backup(connection, self._path, path)
+
+    # --- queries -----------------------------------------------------------------------------------------------------
+
+    async def messages(
+        self, *, state: str | None = None, account: str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Row]:
+        """Messages, newest first; `before` is the id of the last one of the page before."""
+        return await self._read(queries.messages, state, account, limit, before)
+
+    async def cases(self, *, account: str | None = None, limit: int = 50, before: str | None = None) -> list[Row]:
+        """Cases, newest first; `before` is the id of the last one of the page before."""
+        return await self._read(queries.cases, account, limit, before)
+
+    async def case(self, case: str) -> Row | None:
+        return await self._read(queries.case, case)
+
+    async def explain(self, entry: int) -> Row | None:
+        """The message's row, its place on the server, "events", "deliveries", and whether its "raw" is here."""
+        return await self._read(queries.explain, entry)
+
+    async def account_events(self, account: str, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        """What happened to the account as a whole, newest first."""
+        return await self._read(queries.account_events, account, limit, before)
+
+    async def message(self, entry: int) -> InboundMessage | None:
+        """What was parsed of it, if it was."""
+        return await self._read(queries.message, entry)
+
+    def read_raw(self, entry: int) -> bytes | None:
+        """The octets as the server gave them. Not async, and safe on any thread: hooks read through it."""
+        with self._readers.lend() as connection:
+            return queries.read_raw(connection, entry)
+
+    async def backlog(self, account: str) -> Backlog:
+        return await self._read(queries.backlog, account)
+
+    async def counts(self) -> dict[tuple[str, str, str], int]:
+        """Entries by account, state and reason."""
+        return await self._read(queries.counts)
+
+    async def paused(self) -> set[str]:
+        return await self._read(queries.paused)
+
+    async def secret(self, name: str) -> bytes | None:
+        """As `set_secret` kept it: still encrypted."""
+        return await self._read(queries.secret, name)
+
+    # --- how -----------------------------------------------------------------------------------------------------------
+
+    async def _write(self, operation: Callable[..., T], *values: Any, wakes: bool = False) -> T:
+        return await self._writer.submit(lambda tx: operation(tx, *values), wakes=wakes)
+
+    async def _read(self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._writer.check()
+
+        def run() -> T:
+            with self._readers.lend() as connection:
+                return query(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+_LOST = (
+    "{} is not there, and expect_state = true says that it should be: restore it, or set expect_state = false for one start, "
+    "which begins from now (or as `start` says) and takes what the server still holds for new"
+)
+
+
+def _digests(fetched: Sequence[Fetched]) -> list[bytes]:
+    return [hashlib.sha256(item.octets).digest() for item in fetched]

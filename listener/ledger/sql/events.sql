@@ -1,0 +1,2 @@
+-- name: insert
+INSERT INTO events (entry, account, at, kind, detail) VALUES (?, ?, ?, ?, ?);

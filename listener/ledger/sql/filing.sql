@@ -1,0 +1,56 @@
+-- From an accepted entry to a case and its deliveries.
+
+-- name: due_entries
+SELECT e.id, length(r.octets) FROM entries AS e JOIN raw AS r ON r.id = e.raw
+WHERE e.state = 'accepted' ORDER BY e.epoch, e.id;
+
+-- name: due_entry
+SELECT e.account, e.folder, e.received_at, e.epoch, e.attempts, r.octets FROM entries AS e JOIN raw AS r ON r.id = e.raw
+WHERE e.id = ?;
+
+-- name: parse_attempted
+UPDATE entries SET attempts = attempts + 1 WHERE id = :id AND state = 'accepted' RETURNING attempts;
+
+-- name: to_file
+SELECT e.account, e.state, r.digest FROM entries AS e JOIN raw AS r ON r.id = e.raw WHERE e.id = ?;
+
+-- name: filed_in
+SELECT case_id FROM messages WHERE entry = ?;
+
+-- name: filed_where
+SELECT wanted.value, (
+  SELECT m.case_id FROM message_ids AS m WHERE m.account = :account AND m.message_id = wanted.value ORDER BY m.entry LIMIT 1
+) FROM json_each(:message_ids) AS wanted;
+
+-- name: set_state
+UPDATE entries SET state = ?, reason = ? WHERE id = ?;
+
+-- name: case_taken
+SELECT EXISTS (SELECT 1 FROM cases WHERE id = ?);
+
+-- name: insert_case
+INSERT INTO cases (id, account, subject, requester, opened_by, messages, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?);
+
+-- name: join_case
+UPDATE cases SET messages = messages + 1, status = 'open', updated_at = :now WHERE id = :case_id;
+
+-- name: insert_message
+INSERT INTO messages (entry, case_id, message_id, kind, subject, sender, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (entry) DO UPDATE
+SET case_id = excluded.case_id, message_id = excluded.message_id, kind = excluded.kind, subject = excluded.subject,
+    sender = excluded.sender, body = excluded.body;
+
+-- name: insert_message_id
+INSERT INTO message_ids (account, message_id, entry, case_id) VALUES (?, ?, ?, ?);
+
+-- name: insert_attachment
+INSERT OR REPLACE INTO attachments (entry, position, filename, content_type, size, sha256, content_id, disposition)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_participant
+INSERT INTO participants (case_id, address, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: insert_delivery
+INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state, due_at)
+VALUES (:entry, :case_id, :account, :hook, :key, 'due', CASE WHEN EXISTS (
+  SELECT 1 FROM deliveries WHERE case_id = :case_id AND hook = :hook AND state = 'due') THEN NULL ELSE :now END);
