@@ -19,6 +19,7 @@ from .config_values import (
     File,
     Flag,
     Host,
+    Name,
     SecretFile,
     Start,
     Table,

@@ -1,0 +1,156 @@
+"""Can the files that settings name be used: are secrets there and readable, are certificates and templates what they should be?
+
+Kept apart from the other checks, because this depends on the machine and on who asks. Nothing that a file holds is kept or
+shown. `warnings` says what works and should still be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+from .config import Account, Config, Grant, Security
+from .config_faults import Place, kind_of
+from .config_values import Table, bind_address, is_loopback
+from .errors import Fault
+from .presets import notices
+from .toml_lines import Path as KeyPath
+
+MAX_SECRET = 64 * 1024
+"""Octets that a secret file may have; keys and certificates included."""
+
+Places = Mapping[tuple[str, str], Place]
+
+
+def file_faults(config: Config, places: Places) -> Iterator[Fault]:
+    """Every named file that cannot be used. `places` as `config_load` made it."""
+    for place, table in _tables(config, places):
+        for at, path, kind in _files(table):
+            if kind == "secret file":
+                reason = secret_trouble(path)
+            elif at[-1] == "truststore_file":
+                reason = _truststore_trouble(path)
+            else:
+                reason = _file_trouble(path)
+            if reason:
+                yield place.fault(at, reason)
+
+
+def _tables(config: Config, places: Places) -> Iterator[tuple[Place, Table]]:
+    yield places["listener", ""], config.listener
+    yield places["admin", ""], config.admin
+    for account in config.accounts:
+        yield places["accounts", account.id], account
+    for name, profile in config.oauth.items():
+        yield places["oauth", name], profile
+    for name, webhook in config.webhook.items():
+        yield places["webhook", name], webhook
+
+
+def _files(table: Table, above: KeyPath = ()) -> Iterator[tuple[KeyPath, Path, str]]:
+    for name, field in type(table).model_fields.items():
+        value = getattr(table, name)
+        if isinstance(value, Table):
+            borrowed = name == "receiver" and getattr(value, "use_sender_identity", False)
+            yield from (f for f in _files(value, (*above, name)) if not (borrowed and f[0][-1] == "password_file"))
+        elif isinstance(value, Path) and kind_of(field) in ("file", "secret file"):
+            yield (*above, name), value, kind_of(field)
+
+
+def secret_trouble(path: Path) -> str:
+    """Why this secret file cannot be used and what to do, "" when it can."""
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_SECRET + 1)
+    except FileNotFoundError:
+        return f"there is no file {path}, nor a credential of that name: create it (mode 0600) or correct the name"
+    except PermissionError:
+        return f"{path} is not readable by {_who()}: give it to that user (mode 0600), or pass it by LoadCredential"
+    except (OSError, ValueError) as error:
+        return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+    if not octets.strip():
+        return f"{path} is empty: write the secret into it"
+    return f"{path} is larger than {MAX_SECRET} octets: that is no secret" if len(octets) > MAX_SECRET else ""
+
+
+def _who() -> str:
+    return f"the user who runs this (uid {os.geteuid()})"
+
+
+def _file_trouble(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return ""
+
+
+def _truststore_trouble(path: Path) -> str:
+    if reason := _file_trouble(path):
+        return reason
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=path)
+    except (ssl.SSLError, OSError):
+        return f"{path} has no certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+    return ""
+
+
+def warnings(config: Config, today: date) -> list[str]:
+    """What works today and should still be looked at; one sentence each, naming the setting."""
+    return [
+        *_process_warnings(config),
+        *(said for account in config.accounts for said in _account_warnings(account, today)),
+        *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in _grant_warnings(profile.grant)),
+        *_mode_warnings(config),
+    ]
+
+
+def _process_warnings(config: Config) -> Iterator[str]:
+    if config.listener.key_file is None:
+        yield "listener.key_file: none, so the key lies in state_dir beside what it protects"
+    for name in ("bind", "probe_bind"):
+        bound = getattr(config.admin, name)
+        if name == "bind" and not is_loopback(bind_address(bound)[0]) and config.admin.cert_file is None:
+            yield f"admin.bind: {bound} is reachable from elsewhere without TLS; the token crosses the network in clear text"
+    used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
+    for profile in sorted(config.oauth.keys() - used):
+        yield f"oauth.{profile}: no account uses it"
+    named = {hook for account in config.accounts for hook in account.hooks}
+    for kind, tables in (("webhook", config.webhook), ("command", config.command)):
+        for hook in sorted(tables):
+            if f"{kind}:{hook}" not in named:
+                yield f"{kind}.{hook}: no account uses it"
+
+
+def _account_warnings(account: Account, today: date) -> Iterator[str]:
+    for name, side in (("receiver", account.receiver), ("sender", account.sender)):
+        if side and side.security is Security.NONE and not is_loopback(side.host):
+            yield f"{account.id}: {name}.insecure: password and mail cross the network in clear text"
+    if account.trust.authserv_id is None:
+        yield f'{account.id}: trust.authserv_id: none, so every sender\'s verdict is "unknown"'
+    for notice in notices(account, today):
+        yield f"{account.id}: {'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
+
+
+def _grant_warnings(grant: Grant) -> Iterator[str]:
+    if grant is Grant.PASSWORD:
+        yield "the password grant cannot satisfy multi-factor sign-in and is being retired by its issuers; plan another"
+
+
+def _mode_warnings(config: Config) -> Iterator[str]:
+    """Secret files that others on this machine can read."""
+    tables: list[Table] = [config.listener, config.admin, *config.accounts, *config.oauth.values(), *config.webhook.values()]
+    files = {path for table in tables for _, path, kind in _files(table) if kind == "secret file"}
+    for path in sorted(files):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o077:
+            yield f"{path}: mode {mode:04o} lets others read this secret; chmod 0600"
