@@ -1,0 +1,145 @@
+"""The world around a daemon that dies: a mail server that lives on, one run after the other, and the count at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from crash.child import Run, main
+from listener.testing import ImapServer
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["crash.child", "listener.protocols.imap.mailbox", "listener.ledger", "aiohttp"])
+KILLED = -9
+
+
+def mail(number: int, answers: int | None = None) -> bytes:
+    """A small message; `answers` makes it a reply."""
+    reply = f"References: <{answers}@example.net>\r\n" if answers is not None else ""
+    return (
+        f"From: c{number}@example.net\r\nTo: support@example.com\r\nSubject: Number {number}\r\n"
+        f"Message-ID: <{number}@example.net>\r\n{reply}\r\nText {number}.\r\n"
+    ).encode()
+
+
+def message_id(octets: bytes) -> str:
+    """The Message-ID of one of these messages."""
+    return octets.split(b"Message-ID: <")[1].split(b">")[0].decode()
+
+
+@dataclass
+class World:
+    """One mailbox of five messages in three cases, and a place for the daemon."""
+
+    folder: Path
+    after: str
+    server: ImapServer
+    messages: int = 5
+    cases: int = 3
+    crashes: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Fill the mailbox and write the configuration."""
+        self.folder.mkdir()
+        for number, answers in ((1, None), (2, None), (3, 1), (4, None), (5, 3)):
+            self.server.deliver("INBOX", mail(number, answers))
+        if self.after.startswith("move:"):
+            self.server.store().create(self.after.removeprefix("move:"))
+        (self.folder / "password").write_text("secret")
+        (self.folder / "password").chmod(0o600)
+        (self.folder / "listener.toml").write_text(
+            f'[listener]\nstate_dir = "{self.folder / "state"}"\n[admin]\nbind = "127.0.0.1:0"\n'
+            f'[[accounts]]\nid = "support"\naddress = "s@example.com"\nstart = "all"\nhooks = ["python:json:JSONDecoder"]\n'
+            f'[accounts.receiver]\nhost = "127.0.0.1"\nport = {self.server.port}\nsecurity = "none"\n'
+            f'user = "user"\npassword_file = "password"\nafter = "{self.after}"\n'
+        )
+
+    async def run(self, run: Run) -> int:
+        """One life of the daemon. Checks P1 at the moment of its death."""
+        process = FORK.Process(target=main, args=(run,))
+        process.start()
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        loop.add_reader(process.sentinel, lambda: ended.done() or ended.set_result(None))
+        await ended
+        loop.remove_reader(process.sentinel)
+        process.join()
+        code = process.exitcode
+        process.close()
+        self.crashes += code != 0
+        self.check_told_only_what_is_stored()
+        return code
+
+    def plain(self, **changes: object) -> Run:
+        """A run of this world."""
+        run = Run(self.folder / "listener.toml", self.folder / "record", self.messages)
+        return replace(run, **changes)
+
+    # --- what must hold -----------------------------------------------------------------------------------------------
+
+    def told(self) -> set[str]:
+        """Message-IDs that the server shows as acknowledged."""
+        if self.after == "seen":
+            return {ids for ids, flags in self.on_server("INBOX") if "\\Seen" in flags}
+        return {ids for ids, _ in self.on_server(self.after.removeprefix("move:"))}
+
+    def on_server(self, folder: str) -> list[tuple[str, set[str]]]:
+        """Message-ID and flags of everything in a folder."""
+        messages = self.server.folder(folder).messages.values()
+        return [(message_id(m.octets), m.flags) for m in messages]
+
+    def stored(self) -> set[str]:
+        """Message-IDs whose octets the ledger holds."""
+        path = self.folder / "state" / "ledger.sqlite3"
+        if not path.exists():
+            return set()
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
+            try:
+                rows = ledger.execute("SELECT octets FROM raw").fetchall()
+            except sqlite3.OperationalError:  # died before the tables were made
+                return set()
+        return {message_id(octets) for (octets,) in rows}
+
+    def check_told_only_what_is_stored(self) -> None:
+        """P1, at any moment."""
+        early = self.told() - self.stored()
+        if early:
+            self.broken.append(f"acknowledged before stored: {sorted(early)}")
+
+    def check_the_end(self) -> list[str]:
+        """All promises, after a run that ended by itself."""
+        with closing(sqlite3.connect(self.folder / "state" / "ledger.sqlite3")) as ledger:
+            states = Counter(state for (state,) in ledger.execute("SELECT state FROM entries"))
+            cases = ledger.execute("SELECT count(*) FROM cases").fetchone()[0]
+            ids = Counter(i for (i,) in ledger.execute("SELECT message_id FROM messages"))
+        everything = {f"{n}@example.net" for n in range(1, self.messages + 1)}
+        calls: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for line in (self.folder / "record").read_text().splitlines():
+            call = json.loads(line)
+            calls[call["message_id"]].append(call)
+        keys = {message: {call["key"] for call in made} for message, made in calls.items()}
+        threads = {message: {call["case"] for call in made} for message, made in calls.items()}
+        self._expect(states == {"done": self.messages}, f"states {dict(states)}")
+        self._expect(cases == self.cases, f"{cases} cases, not {self.cases}")
+        self._expect(set(ids) == everything and set(ids.values()) == {1}, f"messages {dict(ids)}")
+        self._expect(set(calls) == everything, f"hook called for {sorted(calls)}")
+        self._expect(all(len(k) == 1 for k in keys.values()), f"a key changed: {keys}")
+        self._expect(len(set().union(*keys.values())) == len(keys), "two messages share a key")
+        self._expect(all(len(made) <= 1 + self.crashes for made in calls.values()), "called more often than we died")
+        self._expect(all(len(t) == 1 for t in threads.values()), f"a message changed its case: {threads}")
+        self._expect(self.told() == everything, f"the server was told only of {sorted(self.told())}")
+        if self.after.startswith("move:"):
+            moved = Counter(ids for ids, _ in self.on_server(self.after.removeprefix("move:")))
+            self._expect(set(moved.values()) == {1} and not self.on_server("INBOX"), f"moved {dict(moved)}")
+        return self.broken
+
+    def _expect(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.broken.append(otherwise)
