@@ -22,7 +22,10 @@ MAX_ADDRESSES = 500
 MAX_ADDRESS = 998
 MAX_NAME = 1_000
 
-_ONE = re.compile(r"(?:([A-Za-z0-9 '._-]*|\"[^\"\\]*\") ?)?<([^<>@\s\"(),:;\\]+@[^<>@\s\"(),:;\\]+)>")
+_PLAIN = re.compile(
+    r"\s*(?:([A-Za-z0-9 '._=?*+/-]*+|\"[^\"\\]*+\")\s*<([^<>@\s\"(),:;\\\[\]=]++@[A-Za-z0-9.-]++)>"
+    r"|([^<>@\s\"(),:;\\\[\]=]++@[A-Za-z0-9.-]++))\s*(?:,|\Z)"
+)  # a mailbox without any subtlety, and what ends it
 _TOKEN = re.compile(
     r"\"((?:[^\"\\]|\\.)*+)(?:\"|\Z)"  # a quoted string
     r"|<([^<>]*)(?:>|\Z|(?=<))"  # an address in angle brackets
@@ -44,17 +47,28 @@ def read(values: Iterable[str], defects: list[str]) -> tuple[Address, ...]:
     """Every mailbox of the fields in order, at most 500."""
     found: list[Address] = []
     for value in values:
-        if one := _ONE.fullmatch(value):
-            found.append(Address(_name([(one[1] or "").strip('" ')]), one[2]))
-            continue
         if len(value) > MAX_FIELD:
             value = value[:MAX_FIELD]
             defects.append(f"addresses: a field over {MAX_FIELD} characters was cut")
-        found += _Reader(value).mailboxes()
+        found += _plain(value) or _Reader(value).mailboxes()
         if len(found) > MAX_ADDRESSES:
             defects.append(f"addresses: over {MAX_ADDRESSES}, the rest was not read")
             return tuple(found[:MAX_ADDRESSES])
     return tuple(found)
+
+
+def _plain(value: str) -> list[Address]:
+    """The mailboxes of an ordinary field; none where anything in it needs a closer look."""
+    found: list[Address] = []
+    position = 0
+    while position < len(value):
+        one = _PLAIN.match(value, position)
+        if not one:
+            return []
+        name = (one[1] or "").strip('" ')
+        found.append(Address(_name([name]) if name else "", one[2] or one[3]))
+        position = one.end()
+    return found
 
 
 def return_path(value: str) -> str | None:

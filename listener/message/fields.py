@@ -22,7 +22,7 @@ MAX_FIELDS = 2_000
 Fields = list[tuple[str, str]]
 
 # RFC 5322 §3.6.8: a field name is printable US-ASCII without colon; §4.5 allows blanks before the colon.
-_FIELD = re.compile(r"[!-9;-~]{1,200}[ \t]*:")
+_FIELD = re.compile(r"^([!-9;-~]{1,200}+)[ \t]*:[ \t]*(.*)", re.M)
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
 _FOLD = re.compile(r"\n(?=[ \t])")
 
@@ -43,21 +43,30 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
     if len(block) > MAX_HEADER_OCTETS:
         block = block[:MAX_HEADER_OCTETS]
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
-    plain = block.isascii()
+    text = _FOLD.sub("", block.decode("latin-1").replace("\r", ""))
+    found = _FIELD.findall(text)
+    orderly = len(found) == text.count("\n") + (not text.endswith("\n"))
+    lines, body = (found, None) if orderly else _sorted_out(text, block, defects)
+    if len(lines) > MAX_FIELDS:
+        lines = lines[:MAX_FIELDS]
+        defects.append(f"header: over {MAX_FIELDS} fields, the rest was not read")
+    if len(block) > MAX_FIELD_OCTETS and any(len(value) > MAX_FIELD_OCTETS for _, value in lines):
+        lines = [(name, value[:MAX_FIELD_OCTETS]) for name, value in lines]
+        defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
+    if block.isascii():
+        return [(name.lower(), value.rstrip()) for name, value in lines], body
+    return [(name.lower(), _text(value, declared).strip()) for name, value in lines], body
+
+
+def _sorted_out(text: str, block: bytes, defects: list[str]) -> tuple[Fields, int | None]:
+    """The fields of an unfolded header with lines that are none, and where the body begins if one of them is its first."""
     fields: Fields = []
-    lines = _FOLD.sub("", block.decode("latin-1").replace("\r", "")).split("\n")
+    lines = text.split("\n")
     for number, line in enumerate(lines):
-        if _FIELD.match(line):
-            if len(fields) == MAX_FIELDS:
-                defects.append(f"header: over {MAX_FIELDS} fields, the rest was not read")
-                break
-            name, _, value = line.partition(":")
-            if len(value) > MAX_FIELD_OCTETS:
-                value = value[:MAX_FIELD_OCTETS]
-                defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
-            fields.append((name.rstrip().lower(), (value if plain else _text(value, declared)).strip()))
+        if field := _FIELD.match(line):
+            fields.append((field[1], field[2]))
         elif line and not line.isspace():
-            if line.startswith("--") or not _field_follows(lines, number):
+            if line.startswith("--") or number + 1 == len(lines) or not _FIELD.match(lines[number + 1]):
                 defects.append("header: the body began without a blank line")
                 return fields, _offset_of_line(block, number)
             defects.append("header: a line that is no field was skipped")
@@ -73,10 +82,6 @@ def _text(value: str, declared: str) -> str:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
         return charset.decode(octets, declared)[0]
-
-
-def _field_follows(lines: list[str], number: int) -> bool:
-    return number + 1 < len(lines) and _FIELD.match(lines[number + 1]) is not None
 
 
 def _offset_of_line(block: bytes, number: int) -> int:

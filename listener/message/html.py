@@ -22,16 +22,16 @@ MAX_TREE_DEPTH = 400  # beyond this nh3 (and any tree builder) slows down quadra
 MAX_OPEN_FORMATTING = 60  # `<b>`, `<font>`… left open are copied into every later paragraph
 
 _TOKEN = re.compile(
-    r"<!--.*?(?:--!?>|\Z)"
-    r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+)>"
-    r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})([^<>]*)>"
-    r"|<[!?][^>]*>"
-    r"|[^<]+|<",
+    r"([^<]+)"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]*+)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>|[^<>]*+>)"
+    r"|<!--.*?(?:--!?>|\Z)"
+    r"|<[!?/][^>]*>"
+    r"|(?=<)(<)",
     re.S,
 )
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s>]{1,2000}))", re.I)
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]{1,300})\"|'([^']{1,300})')", re.I)
-_HIDDEN = re.compile(r"\bstyle\s*=[^>]{0,500}?(?:display\s*:\s*none|mso-hide\s*:\s*all)|^\s*hidden\b", re.I)
+_HIDDEN = re.compile(r"\bdisplay\s{0,9}:\s{0,9}none\b", re.I)
 _LONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
 _SPACES = re.compile(" {2,}")
 _SHOWN_SCHEMES = ("http://", "https://", "mailto:", "ftp://")
@@ -74,10 +74,11 @@ _BLOCKS = _PARAGRAPHS | frozenset(
         "title",
     ]
 )
-_UNSEEN = ("script", "style", "title", "textarea", "xmp", "noframes", "template", "svg", "math", "object")
+_UNSEEN = frozenset(["script", "style", "title", "textarea", "xmp", "noframes", "template", "svg", "math", "object"])
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
+_MEANT = _BLOCKS | frozenset(["br", "ul", "ol", "td", "th", "a", "img"])
 _SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
 _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
 
@@ -85,36 +86,30 @@ _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s"
 def to_text(markup: str) -> str:
     """What a reader sees of the markup, as lines. Linear; only the first 2 MiB are read."""
     markup = markup[:MAX_HTML]
+    if "<pre" not in markup.lower():
+        markup = _BLANKS.sub(" ", markup)
     writer = _Writer()
-    lowered: str | None = None
-    hidden, hidden_depth = "", 0
-    never_closed: set[str] = set()
-    position = 0
-    while match := _TOKEN.match(markup, position):
-        position = match.end()
-        name = match[2] or match[5]
-        if name is None:
-            if not hidden and match[0][:2] not in ("<!", "<?"):
-                writer.text(_unescape(match[0]))
-            continue
-        name, closing, attributes = name.lower(), bool(match[1] or match[4]), match[3] or match[6] or ""
-        if hidden:
-            if name == hidden:
-                hidden_depth += -1 if closing else 1
-                hidden = hidden if hidden_depth else ""
-        elif not closing and name in _UNSEEN and name not in never_closed:
-            lowered = lowered if lowered is not None else _lowered(markup)
-            end = lowered.find(f"</{name}", position)
-            if end < 0:
-                never_closed.add(name)
+    skipper = _Skipper(markup)
+    position, end, match_token = 0, len(markup), _TOKEN.match
+    while position < end and (token := match_token(markup, position)):
+        position = token.end()
+        text, closing, name, attributes = token.group(1, 2, 3, 4)
+        if text:
+            if not skipper.hidden:
+                writer.text(_unescape(text) if "&" in text else text)
+        elif name:
+            name = name.lower()
+            if skipper.hidden:
+                skipper.inside(name, bool(closing))
+            elif closing:
+                if name in _MEANT:
+                    writer.close(name)
+            elif name in _UNSEEN:
+                position = skipper.past(name, position)
+            elif "none" in attributes and skipper.hides(name, attributes) or name not in _MEANT:
+                continue
             else:
-                position = end
-        elif not closing and name not in _SELF_CLOSING and "one" in attributes and _HIDDEN.search(attributes):
-            hidden, hidden_depth = name, 1
-        elif closing:
-            writer.close(name)
-        else:
-            writer.open(name, attributes)
+                writer.open(name, attributes)
     return writer.result()
 
 
@@ -146,18 +141,47 @@ def tractable(markup: str) -> bool:
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]*)")
 
 
-def _lowered(markup: str) -> str:
-    """ASCII lower case: unlike `str.lower` it never changes the length."""
-    return markup.translate(_LOWER)
-
-
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-
-
 def _unescape(text: str) -> str:
     if "&" not in text:
         return text
     return unescape(_LONG_REFERENCE.sub("\ufffd", text))
+
+
+class _Skipper:
+    """What no reader sees: the content of style, script and their like, and of elements that are not displayed."""
+
+    def __init__(self, markup: str) -> None:
+        self.hidden = ""  # the name of the element that hides what stands in it
+        self._depth = 0
+        self._markup = markup
+        self._lowered = ""
+        self._never_closed: set[str] = set()
+
+    def past(self, name: str, position: int) -> int:
+        """The position of the end tag; the same position where there is none, so that no text is lost to a slip."""
+        if name in self._never_closed:
+            return position
+        self._lowered = self._lowered or self._markup.translate(_LOWER)
+        end = self._lowered.find(f"</{name}", position)
+        if end < 0:
+            self._never_closed.add(name)
+            return position
+        return end
+
+    def hides(self, name: str, attributes: str) -> bool:
+        if name in _SELF_CLOSING or not _HIDDEN.search(attributes):
+            return False
+        self.hidden, self._depth = name, 1
+        return True
+
+    def inside(self, name: str, closing: bool) -> None:
+        if name == self.hidden:
+            self._depth += -1 if closing else 1
+            if not self._depth:
+                self.hidden = ""
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # unlike `str.lower` it never changes the length
 
 
 class _Writer:
@@ -181,7 +205,7 @@ class _Writer:
                 self.line_break()
                 self._put(line)
         else:
-            text = _BLANKS.sub(" ", text)
+            text = text.replace("\xa0", " ") if "\n" not in text else _BLANKS.sub(" ", text)
             if text != " " or self._line:
                 self._put(text)
 
@@ -249,9 +273,9 @@ class _Writer:
     def _flush(self) -> None:
         line = "".join(self._line)
         if not self._preformatted:
-            line = _SPACES.sub(" ", line).strip(" ")
+            line = (_SPACES.sub(" ", line) if "  " in line else line).strip(" ")
         if line.strip():
-            self._lines.append(_prefix(self._quote) + line.rstrip())
+            self._lines.append(_prefix(self._quote) + line.rstrip() if self._quote else line.rstrip())
         elif self._line and self._preformatted:
             self._blank_line(self._quote)
         self._line = []

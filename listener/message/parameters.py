@@ -8,6 +8,8 @@ where senders wrongly use them. Of a doubled parameter the first wins, and RFC 2
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from . import charset as charsets
@@ -22,7 +24,8 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.S)
 _EXTENDED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?$", re.S)
 
 
-def parse(value: str) -> tuple[str, dict[str, str]]:
+@lru_cache(maxsize=256)
+def parse(value: str) -> tuple[str, Mapping[str, str]]:
     """The lower-cased token before the first `;` and the parameters, names lower-cased."""
     value = value[:MAX_STRUCTURED]
     main = _MAIN.match(value)

@@ -6,7 +6,7 @@ their order, doubled ones too. Nothing is transfer-decoded before someone asks f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import encoded_words, fields, parameters, transfer
@@ -22,24 +22,28 @@ class Part:
 
     headers: fields.Fields
     content_type: str
-    params: dict[str, str]
+    params: Mapping[str, str]
     raw: bytes = field(repr=False)
     start: int = 0
     end: int = 0
     children: list[Part] = field(default_factory=list)
-    _disposition: tuple[str, dict[str, str]] | None = None
+    _index: dict[str, list[str]] | None = field(default=None, repr=False)
+    _disposition: tuple[str, Mapping[str, str]] | None = None
     _content: bytes | None = field(default=None, repr=False)
 
     def get(self, name: str, default: str = "") -> str:
         """The first field of that (lower-case) name, undecoded, or `default`."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return default
+        values = self.get_all(name)
+        return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
         """Every field of that (lower-case) name in order, undecoded."""
-        return [value for key, value in self.headers if key == name]
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, value in self.headers:
+                index.setdefault(key, []).append(value)
+        return index.get(name, [])
 
     def text(self, name: str) -> str:
         """The first field of that name as text for people: RFC 2047 decoded, no control characters."""
@@ -93,7 +97,7 @@ class Part:
             yield part
             waiting.extend(reversed(part.children))
 
-    def _content_disposition(self) -> tuple[str, dict[str, str]]:
+    def _content_disposition(self) -> tuple[str, Mapping[str, str]]:
         if self._disposition is None:
             self._disposition = parameters.parse(self.get("content-disposition"))
         return self._disposition

@@ -6,8 +6,8 @@ Called by the package's entry points. The order is: fields, body, attachments, t
 
 from __future__ import annotations
 
-from . import addresses, attachments, body, dates, identifiers, text
-from .model import InboundMessage, Reply, Trust
+from . import addresses, attachments, body, bounce, dates, identifiers, reply, text
+from .model import InboundMessage, Trust
 from .structure import Part
 
 MAX_DEFECTS = 50
@@ -36,8 +36,9 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         return_path=addresses.return_path(root.get("return-path")),
         text=texts.text,
         html=texts.html,
-        reply=Reply(texts.text),
+        reply=reply.extract(texts.text, texts.html if texts.from_html else None),
         attachments=attachments.described(found),
+        bounce=bounce.read(root),
         defects=_distinct(defects),
     )
 
@@ -53,7 +54,7 @@ def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
     if not own_id:
         defects.append("message-id: missing, a substitute was made from the digest")
     for name in ("from", "date"):
-        count = sum(key == name for key, _ in root.headers)
+        count = len(root.get_all(name))
         if count != 1:
             defects.append(f"{name}: {'missing' if not count else f'{count} fields'}")
     if root.content_type == "multipart/encrypted":
