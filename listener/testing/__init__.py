@@ -1,8 +1,16 @@
-"""For people who build on Listener, and for our own tests: mail servers on loopback that can be made to misbehave.
+"""For people who build on Listener, and for our own tests: servers on loopback, messages, and `deliver` for hooks.
 
-`ImapServer` is also what `listener demo` runs on. Nothing here is imported by the daemon itself.
+    deliver(hook, eml)      one message through one hook, as the daemon would call it
+    make_message(…)         the octets of a message
+    ImapServer, SmtpReceiver, FakeMailbox    servers that can be watched, and made to misbehave
+
+`listener demo` runs on them, too. Nothing here is imported by the daemon itself. docs/testing.md is the guide.
 """
 
+from .hooks import deliver
 from .imap import ImapServer
+from .mailbox import FakeMailbox
+from .messages import make_message, sample, sample_names
+from .smtp import Envelope, SmtpReceiver
 
-__all__ = ["ImapServer"]
+__all__ = ["Envelope", "FakeMailbox", "ImapServer", "SmtpReceiver", "deliver", "make_message", "sample", "sample_names"]
