@@ -269,13 +269,14 @@ class _Pipeline:
         self.receiver = receiver
         self.mailbox = mailbox
         self._committing: asyncio.Task[Accepted] | None = None
-        self._page: Page | None = None
 
     async def push(self, page: Page) -> None:
         """Fetch this page, then start its commit and acknowledge the one before meanwhile."""
         me = self.receiver
         if me.may_fetch is not None and page.listings:
             await me.may_fetch()
+        if page.reset:  # it is recognised against the rows of the page before
+            await self.drain()
         plan = await me.ledger.plan(me.account, page)
         taken = await me.budget.take(announced(plan.fetch, me.limit))
         try:
@@ -285,7 +286,6 @@ class _Pipeline:
             me.budget.give(taken)
             raise
         self._committing = asyncio.create_task(self._commit(page, plan, fetched, taken))
-        self._page = page
         await self._acknowledge(before)
 
     async def drain(self) -> None:
@@ -311,10 +311,14 @@ class _Pipeline:
 
     async def _committed(self) -> Sequence[Receipt]:
         """The receipts of the commit under way, once it is done."""
-        if self._committing is None:
+        committing = self._committing
+        if committing is None:
             return ()
-        committing, self._committing = self._committing, None
-        return (await asyncio.shield(committing)).receipts
+        try:
+            return (await asyncio.shield(committing)).receipts
+        finally:
+            if committing.done():  # else we are being cancelled, and `abandon` waits for it
+                self._committing = None
 
     async def _acknowledge(self, receipts: Sequence[Receipt]) -> None:
         if not receipts:
