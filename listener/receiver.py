@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -112,6 +113,7 @@ class Receiver:
         self.on_accepted = on_accepted
         self.may_fetch = may_fetch
         self._suspects: set[str] = set()
+        self._by_time: set[Folder] = set()
 
     async def run_session(self) -> None:
         """One session from open to close. Returns when a new one may be opened; raises what this one died of."""
@@ -157,6 +159,7 @@ class Receiver:
     async def _settle_baselines(self, mailbox: Mailbox) -> None:
         """Commit where each folder begins before its first fetch, also for a folder that is not there yet."""
         known = await self.ledger.baselines(self.account)
+        self._by_time = {folder for folder, b in known.items() if b.sync_state is None and b.received_at > 0}
         for folder in await mailbox.folders():
             if folder in known:
                 continue
@@ -165,6 +168,7 @@ class Receiver:
             except FolderMissing:
                 # When it appears, what was received from today on counts, and what it brings from before does not.
                 baseline = Baseline(None, time.time() if self.since is None else self.since)
+                self._by_time.add(folder)
             await self.ledger.set_baseline(self.account, folder, baseline)
             self.status.succeeded()
 
@@ -182,6 +186,8 @@ class Receiver:
                 async for page in pages:
                     listed.add(page.folder)
                     self._note_page(page)
+                    if page.folder in self._by_time - since.keys():
+                        page = replace(page, reset=True)  # begun by time alone: what is older is left alone
                     if page.listings or page.sync_state != since.get(page.folder):
                         await pipeline.push(page)
         except FolderMissing as error:
@@ -263,7 +269,7 @@ def announced(listings: Sequence[Listing], limit: int) -> int:
 
 
 class _Pipeline:
-    """Overlaps the steps of successive pages: one is fetched while the one before is committed, then that one is acknowledged."""
+    """Overlaps the steps of successive pages: one is fetched while the one before is committed; then that is acknowledged."""
 
     def __init__(self, receiver: Receiver, mailbox: Mailbox) -> None:
         self.receiver = receiver
