@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
-    4: {"__main__", "commands", "demo", "supervisor", "account_runner", "config_docs"},
+    4: {"__main__", "commands", "demo", "supervisor", "fleet", "account_runner", "logins", "keeper", "seams", "config_docs"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
     2: {"ledger", "protocols", "credentials", "oauth", "hooks", "parsing", "check", "preview"},
     1: {"mailbox", "message", "cases", "responder", "status"},

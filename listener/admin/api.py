@@ -16,12 +16,12 @@ from typing import Any
 from aiohttp import web
 
 from .. import __version__
-from ..errors import LedgerError
+from ..errors import LedgerError, Refused
 from .health import Health
 from .metrics import CONTENT_TYPE, Metrics
 from .page import state_page
 from .routes import API, ROUTES, BadRequest, Route, arguments
-from .verbs import NotFound, Refused, Verbs
+from .verbs import NotFound, Verbs
 
 MAX_BODY = 65536
 """Octets of a request's body; no verb needs one."""

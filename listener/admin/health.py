@@ -87,17 +87,15 @@ class Health:
             counted[status.state] += 1
         return counted
 
-    async def accounts(self) -> list[Row]:
-        """Every account's row as `/healthz` and `listener accounts` show it, in the configuration's order."""
-        return [account_row(status, await self.oldest_unprocessed(status.id), self.now()) for status in self.statuses()]
-
-    async def oldest_unprocessed(self, account: str) -> float | None:
-        """When the oldest message still unprocessed came in (POSIX seconds)."""
-        return (await self.ledger.backlog(account)).oldest_unprocessed
-
     async def report(self) -> Row:
         """The body of `/healthz`."""
-        return {"status": self.summary(), "accounts": await self.accounts()}
+        rows = await account_rows(self.statuses(), self.ledger, self.now())
+        return {"status": self.summary(), "accounts": rows}
+
+
+async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, now: float) -> list[Row]:
+    """Every account as `/healthz` and `listener accounts` show it."""
+    return [account_row(status, (await ledger.backlog(status.id)).oldest_unprocessed, now) for status in statuses]
 
 
 def account_row(status: AccountStatus, oldest_unprocessed: float | None, now: float) -> Row:

@@ -11,7 +11,7 @@ import platform
 import re
 import ssl
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCollector, generate_latest
 
@@ -84,7 +84,7 @@ class Metrics:
         statuses = list(health.statuses())
         self._show_accounts(statuses)
         self._show_messages(await health.ledger.counts())
-        oldest = [await health.oldest_unprocessed(status.id) for status in statuses]
+        oldest = [(await health.ledger.backlog(status.id)).oldest_unprocessed for status in statuses]
         self.oldest_unprocessed.set(min((at for at in oldest if at is not None), default=0))
         self.ready.set(not health.not_ready())
         self.loop_lag.set(max(0.0, health.monotonic() - health.loop_beat))
@@ -105,7 +105,7 @@ class Metrics:
         self.missing_folders.set(sum(len(status.missing_folders) for status in statuses))
         self.token_expiry.set(min((s.token_expiry for s in statuses if s.token_expiry is not None), default=0))
 
-    def _show_messages(self, counts: dict[tuple[str, str, str | None], int]) -> None:
+    def _show_messages(self, counts: Mapping[tuple[str, str, str], int]) -> None:
         tally: Tally[tuple[str, str]] = Tally()
         for (_account, state, reason), number in counts.items():
             tally[state, reason_word(reason)] += number
@@ -117,7 +117,7 @@ class Metrics:
             self.messages.labels(state, reason if reason in ranked else "other").inc(number)
 
 
-def reason_word(reason: str | None) -> str:
+def reason_word(reason: str) -> str:
     """The fixed word of a reason; what follows a colon is for people."""
-    word = (reason or "").partition(":")[0]
+    word = reason.partition(":")[0]
     return word if not word or _WORD.fullmatch(word) else "other"

@@ -16,16 +16,16 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from ..config import Admin
+from ..config_values import bind_address
 from ..errors import ListenerError
 from .api import Api
-from .sockets import bind_private
+from .sockets import CONTROL_SOCKET, bind_private
 
 TOKEN_FILE = "admin-token"
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests under way get when we stop."""
 BACKLOG = 64
-
-Address = tuple[str, int]
 
 log = structlog.get_logger(__name__)
 
@@ -43,16 +43,13 @@ class AdminServer:
         self._control: Path | None = None
         self.addresses: list[str] = []
 
-    async def start(
-        self, control: Path, bind: Address | None, probe_bind: Address | None = None, tls: ssl.SSLContext | None = None
-    ) -> None:
-        """Bind all of them, or none and raise AdminUnavailable."""
+    async def start(self, settings: Admin, state_dir: Path) -> None:
+        """Bind all that the settings ask for, or nothing and raise AdminUnavailable."""
         try:
-            await self._serve_control(control)
-            if bind:
-                await self._serve(self._api.admin_application(), "admin.bind", bind, tls)
-            if probe_bind:
-                await self._serve(self._api.probe_application(), "admin.probe_bind", probe_bind, None)
+            await self._serve_control(state_dir / CONTROL_SOCKET)
+            await self._serve(self._api.admin_application(), "admin.bind", settings.bind, tls_of(settings))
+            if settings.probe_bind:
+                await self._serve(self._api.probe_application(), "admin.probe_bind", settings.probe_bind, None)
         except AdminUnavailable:
             await self.stop()
             raise
@@ -66,14 +63,14 @@ class AdminServer:
             self._control = None
         self.addresses.clear()
 
-    async def _serve(self, app: web.Application, setting: str, address: Address, tls: ssl.SSLContext | None) -> None:
-        host, port = address
+    async def _serve(self, app: web.Application, setting: str, bind: str, tls: ssl.SSLContext | None) -> None:
+        host, port = bind_address(bind)
         runner = await self._runner(app)
         site = web.TCPSite(runner, host, port, ssl_context=tls, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:
-            raise AdminUnavailable(f"{setting}: cannot listen on {host}:{port}: {reason(error)}") from error
+            raise AdminUnavailable(f"{setting}: cannot listen on {bind}: {reason(error)}") from error
         bound = runner.addresses[0]
         self.addresses.append(f"{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
 
@@ -91,6 +88,31 @@ class AdminServer:
         await runner.setup()
         self._runners.append(runner)
         return runner
+
+
+def tls_of(settings: Admin) -> ssl.SSLContext | None:
+    """TLS of our own on the admin address, where a certificate is set. Raises AdminUnavailable."""
+    if settings.cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise AdminUnavailable(f"admin.cert_file: {settings.cert_file} cannot be used: {error.strerror or error}") from error
+    return context
+
+
+def admin_token(settings: Admin, state_dir: Path) -> bytes:
+    """What `Authorization: Bearer` must carry. Raises AdminUnavailable."""
+    if settings.token_file is None:
+        return generated_token(state_dir)
+    try:
+        token = settings.token_file.read_bytes().strip()
+    except OSError as error:
+        raise AdminUnavailable(f"admin.token_file: {settings.token_file} cannot be read: {reason(error)}") from error
+    if not token:
+        raise AdminUnavailable(f"admin.token_file: {settings.token_file} is empty")
+    return token
 
 
 def generated_token(state_dir: Path) -> bytes:

@@ -10,13 +10,16 @@ LedgerError.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import LedgerError, ListenerError
+from ..errors import ListenerError
 from ..ledger import Ledger, Row, State
+from ..status import AccountState, AccountStatus
+from .health import account_rows
 from .routes import BadRequest
 
 DEFAULT_LIMIT = 50
@@ -27,10 +30,6 @@ MAX_ENTRY = 2**63 - 1
 
 class NotFound(ListenerError):
     """No such account, case or message."""
-
-
-class Refused(ListenerError):
-    """What was asked may not be done in the present state."""
 
 
 class Controls(Protocol):
@@ -99,12 +98,10 @@ class Verbs:
         """Messages in quarantine, newest first."""
         return await self.messages(State.QUARANTINED, account, limit, before)
 
-    async def cases(
-        self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None
-    ) -> list[Row]:
-        """Cases, newest first."""
+    async def cases(self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | None = None) -> list[Row]:
+        """Cases, newest first; `before` is a case's id."""
         self._known(account)
-        return await self.ledger.cases(account=account, limit=_limit(limit), before=_before(before))
+        return await self.ledger.cases(account=account, limit=_limit(limit), before=before)
 
     async def case(self, case: str) -> Row:
         """One case with its messages in order."""
@@ -141,20 +138,15 @@ class Verbs:
     async def backup(self, file: str = "") -> Row:
         """Copy the ledger to a new file while it is in use."""
         path = Path(file)
-        await asyncio.to_thread(_refuse_unfit, path)
+        if not path.is_absolute():
+            raise BadRequest("backup needs the absolute path of a file")
         await self.ledger.backup(path)
         return {"file": str(path)}
 
     async def _change(self, entry: str | int, change: Callable[[int], Awaitable[str]]) -> Row:
         number = entry_id(entry)
         row = await self.explain(number)
-        try:
-            state = await change(number)
-        except LedgerError:
-            raise
-        except ListenerError as error:
-            raise Refused(str(error)) from error
-        return {"id": number, "account": row["account"], "state": state}
+        return {"id": number, "account": row["account"], "state": await change(number)}
 
     def _known(self, account: str | None) -> None:
         if account is not None and not self.controls.known(account):
@@ -175,15 +167,8 @@ class Ledgerwise:
 
     async def accounts(self) -> list[Row]:
         """Rows as in `/healthz`, every account stopped."""
-        from ..status import AccountState, AccountStatus
-        from .health import account_row
-
-        rows = []
-        for account, protocol in self._accounts.items():
-            status = AccountStatus(account, protocol, AccountState.STOPPED)
-            backlog = await self._ledger.backlog(account)
-            rows.append(account_row(status, backlog.oldest_unprocessed, status.since))
-        return rows
+        stopped = [AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items()]
+        return await account_rows(stopped, self._ledger, time.time())
 
     async def pause(self, account: str) -> None:
         """Kept for the next start."""
@@ -203,15 +188,6 @@ def entry_id(text: str | int) -> int:
     if not (digits.isascii() and digits.isdigit()) or int(digits[:20]) > MAX_ENTRY or len(digits) > len(str(MAX_ENTRY)):
         raise BadRequest(f"not a message number: {str(text)[:40]!r}")
     return int(digits)
-
-
-def _refuse_unfit(path: Path) -> None:
-    if not path.is_absolute():
-        raise BadRequest("backup needs the absolute path of a file")
-    if path.exists():
-        raise Refused(f"{path} is there already; a backup overwrites nothing")
-    if not path.parent.is_dir():
-        raise NotFound(f"there is no directory {path.parent}")
 
 
 def _limit(value: str | int) -> int:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from importlib import import_module
+from typing import NoReturn, TypeAlias
 
 from .. import __version__
 
 Run = Callable[[argparse.Namespace], int]
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+CONFIG = "the configuration; else $LISTENER_CONFIG, listener.toml here, /etc/listener/listener.toml"
 STATES = ("accepted", "filed", "done", "ignored", "quarantined", "dead")
 
 
 class _Parser(argparse.ArgumentParser):
     """Usage errors are configuration errors (exit 78), and say so in one line."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         self.exit(78, f"listener: {message} (see {self.prog} --help)\n")
 
 
@@ -94,7 +97,9 @@ def _command(commands: _Commands, name: str, runs: str, help: str, *, config: bo
     command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     command.set_defaults(run=_lazy(runs))
     if config:
-        command.add_argument("--config", metavar="FILE", help="the configuration ($LISTENER_CONFIG, listener.toml, /etc/listener/…)")
+        command.add_argument(
+            "--config", metavar="FILE", help="the configuration ($LISTENER_CONFIG, listener.toml, /etc/listener/…)"
+        )
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     return command
 
@@ -113,6 +118,3 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= 10**9:
         raise argparse.ArgumentTypeError(f"not a number from 1 up: {text[:40]!r}")
     return int(text)
-
-
-_Commands = argparse._SubParsersAction

@@ -1,4 +1,4 @@
-"""The commands that ask or tell the ledger something: lists, `case`, `explain`, `retry`, `release`, `export`, `pause`, `backup` ….
+"""The commands that ask or tell the ledger something: lists, `case`, `explain`, `retry`, `export`, `pause`, `backup` and so on.
 
 Each asks the running daemon, or the ledger itself where none runs, by the same verbs, and prints the answer.
 """
@@ -13,18 +13,20 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..config import Config
-from ..errors import ListenerError
 from .control import Call, CommandFailed, verbs
-from .printing import Printer
+from .printing import Printer, harmless
 from .settings import configuration
 
 ACCOUNTS = ("id", "protocol", "state", "since", "last_success", "lag_messages", "last_error")
 MESSAGES = ("id", "account", "state", "received_at", "from", "subject", "case", "reason")
 CASES = ("id", "account", "status", "messages", "requester", "subject", "reference", "updated_at")
 ENTRIES = ("id", "state", "received_at", "from", "subject", "reason")
-MESSAGE_FACTS = ("id", "account", "folder", "state", "reason", "kind", "received_at", "from", "subject", "message_id", "case")
+MESSAGE_FACTS = (
+    *("id", "account", "folder", "unique_id", "size", "state", "reason", "kind"),
+    *("received_at", "from", "subject", "message_id", "case"),
+)
 EVENTS = ("at", "kind", "detail")
-DELIVERIES = ("hook", "state", "attempts", "due_at", "error", "outcome")
+DELIVERIES = ("hook", "state", "attempts", "due_at", "reason", "answer")
 
 
 def accounts(arguments: argparse.Namespace) -> int:
@@ -58,7 +60,7 @@ def case(arguments: argparse.Namespace) -> int:
     if arguments.json:
         printer.json(found)
         return 0
-    printer.facts(found, (*CASES, "participants", "references"))
+    printer.facts(found, (*CASES, "participants", "references", "notes"))
     printer.line("")
     printer.rows(found.get("entries", ()), ENTRIES, empty="no messages")
     return 0
@@ -97,7 +99,7 @@ def change(arguments: argparse.Namespace) -> int:
                 answer = call(arguments.verb, **{arguments.argument: each})
             except CommandFailed as error:
                 failed = True
-                print(f"listener: {Printer.harmless(str(error))}", file=sys.stderr)
+                print(f"listener: {harmless(error)}", file=sys.stderr)
                 continue
             if arguments.json:
                 printer.json(answer)

@@ -122,7 +122,12 @@ class LocalCall:
         self._runner, self._verbs = runner, verbs
 
     def __call__(self, verb: str, **arguments: Any) -> Any:
-        return self._runner.run(getattr(self._verbs, verb)(**arguments))
+        try:
+            return self._runner.run(getattr(self._verbs, verb)(**arguments))
+        except LedgerError:
+            raise
+        except ListenerError as error:
+            raise CommandFailed(str(error)) from error
 
 
 def request_of(verb: str, arguments: Mapping[str, Any]) -> tuple[str, str]:

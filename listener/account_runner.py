@@ -1,0 +1,215 @@
+"""Keeps one account running: session, rest, session …, whatever a session ends with.
+
+The supervisor makes one for each account. A session is a task of its own, so that it can be ended for a pause, and so that
+one that raises, returns or is cancelled by somebody else is simply followed by another, counted (R-95). Trouble with the
+ledger itself is not the account's: `LedgerFull` waits until it can be written again, anything worse is the supervisor's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from .admin.metrics import Metrics
+from .config import Account
+from .errors import LedgerError, LedgerFull, ListenerError, Throttled
+from .ledger import Ledger
+from .logins import LoginGate, Patience, Rest
+from .receiver import Receiver
+from .seams import Seams
+from .status import AccountState, AccountStatus
+
+CLOSING = 10.0
+"""Seconds that a session gets for its polite end."""
+BUSY = frozenset({AccountState.RECEIVING, AccountState.RECONCILING})
+
+log = structlog.get_logger(__name__)
+
+
+Keep = Callable[[str, Callable[[], Awaitable[None]]], asyncio.Task[None]]
+"""Name and work → the task that keeps that work going until it is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all accounts share. `ledger_writable` waits until it is; `fatal` is told of ledger trouble that ends the process."""
+
+    ledger: Ledger
+    seams: Seams
+    metrics: Metrics
+    keep: Keep
+    ledger_writable: Callable[[], Awaitable[None]]
+    fatal: Callable[[LedgerError], None]
+    now: Callable[[], float]
+    clock: Callable[[], float]
+    chance: random.Random
+
+
+class FetchGate:
+    """May an account fetch now? Shut for good while draining; waits for room when too much lies unprocessed (R-105)."""
+
+    def __init__(self, room: Callable[[], Awaitable[None]]) -> None:
+        self._room = room
+        self._open = True
+        self.held = False
+
+    async def __call__(self) -> None:
+        """Returns when the next page may be fetched."""
+        self.held = True
+        try:
+            await self._room()
+            if not self._open:
+                await asyncio.Event().wait()  # until the session is ended
+        finally:
+            self.held = False
+
+    def close(self) -> None:
+        """Let nothing through any more."""
+        self._open = False
+
+
+class AccountRunner:
+    """One account's life."""
+
+    def __init__(
+        self,
+        account: Account,
+        receiver: Receiver,
+        status: AccountStatus,
+        gate: FetchGate,
+        patience: Patience,
+        logins: LoginGate,
+        shared: Shared,
+        paused: bool,
+    ) -> None:
+        self.account = account
+        self.status = status
+        self.gate = gate
+        self.paused = paused
+        self._receiver = receiver
+        self._patience = patience
+        self._logins = logins
+        self._shared = shared
+        self._session: asyncio.Task[None] | None = None
+        self._asked = False
+        self._awake = asyncio.Event()
+
+    # --- what the supervisor and people ask -----------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """End the session now and open none until `resume`."""
+        self.paused = True
+        self._interrupt()
+
+    def resume(self) -> None:
+        """Open a session now, whatever the back-off says."""
+        self.paused = False
+        self._patience.forget()
+        self._interrupt()
+
+    def wake(self) -> None:
+        """Look for work now, unless it is being done."""
+        if self.status.state not in BUSY:
+            self._interrupt()
+
+    @property
+    def fetching(self) -> bool:
+        """Is a message in flight that a drain should wait for?"""
+        return self._session is not None and self.status.state in BUSY and not self.gate.held
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                if self.paused:
+                    await self._stay_paused()
+                    continue
+                await self._logins.turn(self.account.receiver.host)
+                if not self.paused:
+                    await self._rest(await self._one_session())
+        finally:
+            self.status.enter(AccountState.STOPPED)
+
+    async def _one_session(self) -> Rest:
+        """Run a session to its end, and say how to go on."""
+        self._asked = False
+        self._awake.clear()
+        self._session = session = asyncio.create_task(self._receiver.run_session(), name=f"session {self.account.id}")
+        try:
+            await asyncio.wait({session})
+        finally:
+            await self._end(session)
+            self._session = None
+        return self._judge(session)
+
+    def _judge(self, session: asyncio.Task[None]) -> Rest:
+        error = asyncio.CancelledError() if session.cancelled() else session.exception()
+        if self._asked and isinstance(error, asyncio.CancelledError):
+            return Rest(0.0, self.status.state, "asked")
+        if isinstance(error, LedgerError) and not isinstance(error, LedgerFull):
+            self._shared.fatal(error)
+        rest = self._patience.after(error)
+        self._note(error, rest)
+        return rest
+
+    def _note(self, error: BaseException | None, rest: Rest) -> None:
+        """Leave a trace where people look: status, log and counters."""
+        protocol = self.status.protocol
+        self._shared.metrics.sessions.labels(protocol, rest.outcome).inc()
+        if error is None:
+            self.status.last_error = None
+            return
+        self.status.last_error = described(error)
+        facts = {"account": self.account.id, "error": self.status.last_error, "seconds": round(rest.seconds or 0.0, 1)}
+        if isinstance(error, Throttled):
+            self._shared.metrics.throttled.labels(protocol).inc()
+        if isinstance(error, ListenerError):
+            log.warning("account.backoff", outcome=rest.outcome, **facts)
+        else:
+            self._shared.metrics.task_restarts.labels("account").inc()
+            log.error("account.restarted", exc_info=error, **facts)
+
+    async def _rest(self, rest: Rest) -> None:
+        self.status.enter(rest.state)
+        if rest.seconds is None:
+            await self._shared.ledger_writable()
+        elif rest.seconds > 0:
+            self.status.next_retry = self._shared.now() + rest.seconds
+            await self._sleep(rest.seconds)
+            self.status.next_retry = None
+
+    async def _stay_paused(self) -> None:
+        self.status.enter(AccountState.STOPPED)
+        self._awake.clear()
+        await self._awake.wait()
+
+    async def _sleep(self, seconds: float) -> None:
+        """That long, or until somebody wants something of us."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    def _interrupt(self) -> None:
+        self._awake.set()
+        if self._session is not None:
+            self._asked = True
+            self._session.cancel()
+
+    async def _end(self, session: asyncio.Task[None]) -> None:
+        """See a session to its end when we are being stopped: it says goodbye to the server."""
+        if not session.done():
+            session.cancel()
+            await asyncio.wait({session}, timeout=CLOSING)
+
+
+def described(error: BaseException) -> str:
+    """An error as `last_error` shows it: its class, and what it says."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,332 @@
+"""The life of the daemon, in call order: open, start, watch, drain. One process, one event loop, one `Supervisor`.
+
+It starts and keeps alive one runner per account, the dispatcher and the admin server, and alone decides what follows a failure.
+An account's failure is its own. The process ends by itself only when the ledger is lost to it (exit 75); a configuration that
+cannot be used ends it before it begins (exit 78).
+
+    SIGTERM, SIGINT   drain in the order of `_drain` and exit 0; a second one ends at once
+    SIGHUP            read the configuration again; restart what changed, and nothing else
+
+Every effect on the world comes through `Seams`, so that a test can stand between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
+
+import structlog
+
+from .account_runner import Shared, described
+from .admin.api import Api
+from .admin.health import Health
+from .admin.metrics import Metrics
+from .admin.server import AdminServer, AdminUnavailable, admin_token
+from .admin.verbs import Verbs
+from .backoff import Backoff
+from .config import Config, changes
+from .errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
+from .fleet import Fleet
+from .hooks import HookHost
+from .hooks.build import start_hosts, stop_hosts
+from .keeper import Work, keep
+from .seams import Seams
+from .systemd import Notifier
+
+ROUND = 5.0
+"""Seconds between the supervisor's rounds: ledger probed, systemd told."""
+BEAT = 1.0
+"""Seconds between the event loop's heartbeats."""
+PROBE = 10.0
+"""Seconds that the ledger gets to answer a probe."""
+LANDING = 10.0
+"""Seconds that messages in flight get to be stored when we stop (R-96)."""
+HOOKS = 30.0
+"""Seconds that running hooks get to finish when we stop (R-96)."""
+
+AFTER_FULL = 2.0
+"""Seconds over which accounts come back once the ledger can be written again."""
+
+FINE, AT_ONCE, TRY_AGAIN, CONFIGURATION = 0, 1, 75, 78
+
+log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Runs one configuration until told otherwise. `reread` gives the configuration anew for SIGHUP."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reread: Callable[[], Config] | None = None,
+        seams: Seams | None = None,
+        now: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
+        end_at_once: Callable[[int], object] = os._exit,
+    ) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._reread = reread or (lambda: config)
+        self._seams = seams or Seams()
+        self._now = now
+        self._chance = chance or random.Random()
+        self._end_at_once = end_at_once
+        self._notifier = Notifier()
+        self._code = FINE
+        self._draining = False
+        self._reload_wanted = False
+        self._stirred = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._hooks: dict[str, Sequence[str]] = hook_names(config)
+        self._hosts: dict[str, HookHost] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> int:
+        """From start to exit code."""
+        with self._signals():
+            try:
+                await self._open()
+            except ConfigurationError as error:
+                return _gave_up(CONFIGURATION, error)
+            except (LedgerError, AdminUnavailable) as error:
+                return _gave_up(TRY_AGAIN, error)
+            try:
+                await self._start()
+                await self._watch()
+            finally:
+                await self._drain()
+        log.info("daemon.stopped", code=self._code)
+        return self._code
+
+    # --- open: everything that can be refused comes first; when this raises, nothing is left open -----------------------
+
+    async def _open(self) -> None:
+        listener, admin = self.config.listener, self.config.admin
+        async with AsyncExitStack() as undo:
+            self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
+            undo.push_async_callback(self.ledger.close)
+            self._hosts = dict(self._seams.build_hosts(self.config))
+            await start_hosts(self._hosts.values())
+            undo.push_async_callback(self._stop_hosts)
+            self._fleet = Fleet(self._shared(), self.config.limits)
+            self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time, self._now)
+            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), admin_token(admin, listener.state_dir))
+            self.admin = AdminServer(api)
+            await self.admin.start(admin, listener.state_dir)
+            undo.pop_all()
+
+    def _shared(self) -> Shared:
+        clock = asyncio.get_running_loop().time
+        ledger, seams, metrics = self.ledger, self._seams, self.metrics
+        return Shared(ledger, seams, metrics, self._keep, self._until_writable, self._fatal, self._now, clock, self._chance)
+
+    async def _stop_hosts(self) -> None:
+        await stop_hosts(self._hosts.values())
+
+    # --- start ----------------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        await self.ledger.drop_hooks(self._hooks)
+        self._dispatcher = self._seams.dispatcher(self.ledger, self._hosts, self._hooks, self.config)
+        self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
+        await self._fleet.start(self.config.accounts, self.config)
+        self._notifier.ready(self._in_words())
+        log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
+
+    def _keep(self, name: str, work: Work) -> asyncio.Task[None]:
+        """Keep it going until it is cancelled, whatever ends it."""
+        ended = partial(self._task_ended, name)
+        return asyncio.create_task(keep(work, Backoff(self._chance.uniform), ended), name=name)
+
+    async def _task_ended(self, name: str, error: BaseException | None) -> None:
+        """A task that should run for ever has ended: say so. Trouble with the ledger is everybody's."""
+        if isinstance(error, LedgerFull):
+            await self._until_writable()
+        elif isinstance(error, LedgerError):
+            self._fatal(error)
+        else:
+            self.metrics.task_restarts.labels(name).inc()
+            log.error("task.restarted", task=name, error=described(error) if error else "it returned", exc_info=error)
+
+    # --- watch ----------------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """The event loop turns: seen once a second."""
+        while True:
+            self.health.loop_beat = asyncio.get_running_loop().time()
+            await asyncio.sleep(BEAT)
+
+    async def _watch(self) -> None:
+        """Rounds, until told to stop."""
+        pause = min(ROUND, self._notifier.watchdog_interval or ROUND)
+        while not self._draining:
+            await self._round()
+            if self._reload_wanted:
+                self._reload_wanted = False
+                await self._reload()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stirred.wait()
+            self._stirred.clear()
+
+    async def _round(self) -> None:
+        """Look after the ledger, and tell systemd that we are alive if we are."""
+        answered = await self._probe()
+        self.health.supervisor_beat = asyncio.get_running_loop().time()
+        if answered and not self.health.not_live():
+            self._notifier.alive()
+        self._notifier.status(self._in_words())
+
+    async def _probe(self) -> bool:
+        """Does the ledger's thread answer, and can it write? Wakes the accounts that wait for that."""
+        try:
+            async with asyncio.timeout(PROBE):
+                await self.ledger.probe()
+        except TimeoutError:
+            log.error("ledger.stalled", seconds=PROBE)
+            return False
+        except LedgerFull as error:
+            if self._writable.is_set():
+                log.error("ledger.full", error=str(error))
+            self._writable.clear()
+        except LedgerError as error:
+            self._fatal(error)
+            return False
+        else:
+            if not self._writable.is_set():
+                log.info("ledger.writable")
+            self._writable.set()
+        return True
+
+    async def _until_writable(self) -> None:
+        """Returns once the ledger can be written again, everybody at a moment of their own."""
+        self._writable.clear()
+        await self._writable.wait()
+        await asyncio.sleep(self._chance.uniform(0.0, AFTER_FULL))
+
+    def _fatal(self, error: LedgerError) -> None:
+        """Nothing this process writes can be trusted from now on: end, and let the next one begin from what is there."""
+        if self._code == FINE:
+            self._code = TRY_AGAIN
+            log.critical("ledger.lost", error=described(error))
+        self._stop()
+
+    def _in_words(self) -> str:
+        """What `systemctl status` shows."""
+        states = ", ".join(f"{number} {state}" for state, number in self.health.states().items() if number)
+        reasons = ", ".join(self.health.not_ready())
+        return f"{self.health.summary()}{f' ({reasons})' if reasons else ''}: {states or 'no accounts'}"
+
+    # --- signals --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGTERM: self.terminate, signal.SIGINT: self.terminate, signal.SIGHUP: self.reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def terminate(self) -> None:
+        """SIGTERM: drain; the second one ends at once. What is not committed is still on the server."""
+        if self._draining:
+            log.warning("daemon.ended_at_once")
+            self._end_at_once(AT_ONCE)
+        self._stop()
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self._reload_wanted = True
+        self._stirred.set()
+
+    def _stop(self) -> None:
+        self._draining = True
+        self._stirred.set()
+
+    # --- reload ---------------------------------------------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        """Read and check everything first; what cannot be used changes nothing (R-97)."""
+        self._notifier.reloading()
+        try:
+            new = await asyncio.to_thread(self._reread)
+            hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
+            await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
+        except ConfigurationError as error:
+            for fault in error.faults:
+                log.error("reload.refused", fault=str(fault))
+            self.metrics.reloads.labels("refused").inc()
+        else:
+            await self._apply(new, hosts)
+            self.metrics.reloads.labels("applied").inc()
+        self._notifier.ready(self._in_words())
+
+    async def _apply(self, new: Config, hosts: dict[str, HookHost]) -> None:
+        """Restart what changed, end what was removed, start what was added; leave the rest alone."""
+        diff = changes(self.config, new)
+        log.info("reload.applied", added=sorted(diff.added), removed=sorted(diff.removed), changed=sorted(diff.changed))
+        if diff.restart_needed:
+            log.warning("reload.restart_needed", settings="[listener] and [admin] are read at the start only")
+        await self._fleet.stop(diff.removed | diff.changed)
+        retired = self._adopt(new, hosts)
+        begin = diff.added | diff.changed
+        await self._fleet.start([account for account in new.accounts if account.id in begin], new)
+        await stop_hosts(retired)
+
+    def _adopt(self, new: Config, hosts: dict[str, HookHost]) -> list[HookHost]:
+        """Take the new configuration; returns the hosts that nobody needs any more.
+
+        Deliveries of removed accounts are still finished, so their hooks stay until the next start.
+        """
+        kept = {id: names for id, names in self._hooks.items() if new.account(id) is None}
+        before = dict(self._hosts)
+        for name in self._hosts.keys() - hosts.keys() - {name for names in kept.values() for name in names}:
+            del self._hosts[name]
+        self._hosts.update(hosts)
+        self._hooks.clear()
+        self._hooks.update(kept | hook_names(new))
+        listener, admin = self.config.listener, self.config.admin
+        self.config = new.model_copy(update={"listener": listener, "admin": admin})
+        return [host for name, host in before.items() if self._hosts.get(name) is not host]
+
+    # --- drain ----------------------------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """In this order (R-96): say so, stop fetching, let hooks finish, say goodbye to servers, close the ledger."""
+        self._draining = self.health.draining = True
+        self._notifier.stopping("draining")
+        lost = self._code != FINE
+        log.info("daemon.draining")
+        if not await self._fleet.hold(0.0 if lost else LANDING):
+            log.warning("drain.unfinished", what="messages in flight stay on the server")
+        await self._dispatcher.drain(0.0 if lost else HOOKS)
+        await self._stop_hosts()
+        await self._fleet.stop(self._fleet.ids())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self.admin.stop()
+        await self.ledger.close()
+
+
+def hook_names(config: Config) -> dict[str, Sequence[str]]:
+    """The hooks of each account, in order."""
+    return {account.id: account.hooks for account in config.accounts}
+
+
+def _gave_up(code: int, error: ListenerError) -> int:
+    """Say in one line each why we do not even begin."""
+    for fault in error.faults if isinstance(error, ConfigurationError) else (error,):
+        log.critical("daemon.refused", error=str(fault))
+    return code
