@@ -28,10 +28,13 @@ HOOK_FAILED = "hook_failed"
 _DROPPED_AT_ONCE = 500
 
 
-def due_deliveries(connection: sqlite3.Connection, now: float, limit: int, excluding: Collection[int]) -> list[DueDelivery]:
-    """Heads of lines whose time has come, longest due first."""
+def due_deliveries(
+    connection: sqlite3.Connection, now: float, limit: int, excluding: Collection[int], hook: str | None
+) -> list[DueDelivery]:
+    """Heads of lines whose time has come, longest due first; of one hook, so that a slow one hides nobody else's."""
+    statement = _SQL["due"] if hook is None else _SQL["due_of_hook"]
     due: list[DueDelivery] = []
-    for row in connection.execute(_SQL["due"], {"now": now}):
+    for row in connection.execute(statement, {"now": now, "hook": hook}):
         if len(due) >= limit:
             break
         if row[0] not in excluding:
@@ -39,9 +42,13 @@ def due_deliveries(connection: sqlite3.Connection, now: float, limit: int, exclu
     return due
 
 
-def next_due(connection: sqlite3.Connection) -> float | None:
-    when: float | None = connection.execute(_SQL["next_due"]).fetchone()[0]
-    return when
+def next_due(connection: sqlite3.Connection, excluding: Collection[int], hook: str | None) -> float | None:
+    """When the first head of a line is due; perhaps already."""
+    statement = _SQL["next_due"] if hook is None else _SQL["next_due_of_hook"]
+    for identity, due_at in connection.execute(statement, {"hook": hook}):
+        if identity not in excluding:
+            return float(due_at)
+    return None
 
 
 def begin_delivery(tx: Transaction, delivery: int) -> Delivery:

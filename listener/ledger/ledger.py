@@ -182,13 +182,15 @@ class Ledger:
         finally:
             self._handed_out.difference_update(parsed.entry for parsed in batch)
 
-    async def due_deliveries(self, limit: int, excluding: Collection[int] = ()) -> list[DueDelivery]:
-        """Deliveries to begin now: at most one of each case and hook."""
-        return await self._read(deliveries.due_deliveries, self._now(), limit, frozenset(excluding))
+    async def due_deliveries(
+        self, limit: int, excluding: Collection[int] = (), *, hook: str | None = None
+    ) -> list[DueDelivery]:
+        """Deliveries to begin now, of one hook or of all: at most one of each case and hook."""
+        return await self._read(deliveries.due_deliveries, self._now(), limit, frozenset(excluding), hook)
 
-    async def next_due(self) -> float | None:
-        """POSIX seconds when the next delivery is due; None: none waits."""
-        return await self._read(deliveries.next_due)
+    async def next_due(self, excluding: Collection[int] = (), *, hook: str | None = None) -> float | None:
+        """POSIX seconds when the next delivery is due, of one hook or of all; None: none waits."""
+        return await self._read(deliveries.next_due, frozenset(excluding), hook)
 
     async def begin_delivery(self, delivery: int) -> Delivery:
         """All that the hook needs; its attempt is counted and committed. Raises Refused when it is no longer due."""

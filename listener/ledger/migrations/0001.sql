@@ -166,7 +166,7 @@ CREATE TABLE deliveries (
   outcome         TEXT NOT NULL DEFAULT '{}',  -- what the hook answered, as JSON
   UNIQUE (entry, hook)
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE state = 'due' AND due_at IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (hook, due_at, id) WHERE state = 'due' AND due_at IS NOT NULL;
 CREATE INDEX deliveries_line ON deliveries (case_id, hook, id) WHERE state = 'due';
 -- Within one case and hook only one delivery is at the head of the line.
 CREATE UNIQUE INDEX deliveries_head ON deliveries (case_id, hook) WHERE state = 'due' AND due_at IS NOT NULL;

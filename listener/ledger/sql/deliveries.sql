@@ -4,8 +4,15 @@
 SELECT id, entry, account, case_id, hook, attempts FROM deliveries
 WHERE state = 'due' AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at, id;
 
+-- name: due_of_hook
+SELECT id, entry, account, case_id, hook, attempts FROM deliveries
+WHERE hook = :hook AND state = 'due' AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at, id;
+
 -- name: next_due
-SELECT min(due_at) FROM deliveries WHERE state = 'due' AND due_at IS NOT NULL;
+SELECT id, due_at FROM deliveries WHERE state = 'due' AND due_at IS NOT NULL ORDER BY due_at;
+
+-- name: next_due_of_hook
+SELECT id, due_at FROM deliveries WHERE hook = :hook AND state = 'due' AND due_at IS NOT NULL ORDER BY due_at;
 
 -- name: begin
 UPDATE deliveries SET attempts = attempts + 1 WHERE id = :id AND state = 'due' RETURNING attempts;
