@@ -1,0 +1,50 @@
+"""What the dispatcher is told: each account's plan, its limits, and whom to tell how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..message.model import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPlan:
+    """One account's hooks in order, by the names of their hosts, and whose verdicts on senders it believes."""
+
+    hooks: tuple[str, ...] = ()
+    trust: Trust = Trust()  # noqa: RUF009  (frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLimits:
+    """Bounds. `hook_attempts` and `hook_concurrency` are settings; the others have proven themselves in bench/dispatch.py."""
+
+    hook_attempts: int = 8
+    """Attempts of one delivery; the last one's failure is its death."""
+    hook_concurrency: int = 8
+    """Calls of one hook at the same time."""
+    ahead: int = 256
+    """Messages taken from the ledger and not yet filed."""
+    ahead_octets: int = 64 << 20
+    """Octets of them before they are parsed; a single larger message is taken alone."""
+    batch: int = 100
+    """Messages filed in one commit."""
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Called as things happen, for metrics; must return at once."""
+
+    filed: Callable[[int], None] = _nothing
+    """So many messages were filed by one commit."""
+    set_aside: Callable[[str], None] = _nothing
+    """One was quarantined or died, for that reason."""
+    delivered: Callable[[str, str, float], None] = _nothing
+    """A hook of that kind (python, webhook, command) was called: how it ended (done, ignored, deferred, failed, dead) and how
+    many seconds it took.
+    """
