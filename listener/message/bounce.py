@@ -7,9 +7,10 @@ writes about one: a mail system sends it, its subject is a system's, its text is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from . import bounce_fields, bounce_notice, encoded_words, identifiers
+from . import bounce_fields, bounce_notice, bounce_ses, encoded_words, identifiers
 from .bounce_addresses import addresses_in
 from .bounce_notice import Failure, Notice
 from .bounce_words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, UNSPACED_SUBJECTS, fold, reason, reply_class, status_in
@@ -20,7 +21,9 @@ MAX_DIAGNOSTIC: Final = 1000
 MAX_FIELD: Final = 1000
 REPORT_TYPES: Final = ("message/delivery-status", "message/global-delivery-status", "message/xdelivery-status")
 
-_NOT_BOUNCES: Final = ("message/feedback-report", "message/disposition-notification", "message/global-disposition-notification")
+_NOT_BOUNCES: Final = (
+    "message/feedback-report", "message/disposition-notification", "message/global-disposition-notification",
+)  # fmt: skip
 _CHALLENGES: Final = (
     "requires confirmation",
     "confirm your message",
@@ -41,21 +44,21 @@ def read(root: Part) -> Bounce | None:
     parts = list(bounce_notice.own_parts(root))
     if any(part.content_type in _NOT_BOUNCES for part in parts):
         return None
-    reports = [
-        group
-        for part in parts
-        if part.content_type in REPORT_TYPES
-        for group in bounce_fields.groups(bounce_notice.text_of(part))
-    ]
+    told = bounce_ses.read(root)
+    if told.kind:
+        return Bounce(tuple(_reported(told.groups, {})), told.message_id) if told.groups else None
+    structured = [part for part in parts if part.content_type in REPORT_TYPES]
+    reports = [group for part in structured for group in bounce_fields.groups(bounce_notice.text_of(part))]
     notice = bounce_notice.read(root)
     if not reports:
         reports = bounce_fields.groups("\n".join(notice.lines))
-        structured = any(part.content_type in REPORT_TYPES for part in parts)
         if not structured and not _is_notice(root, notice, parts, bool(reports)):
             return None
-    delayed = _says_delayed(root, notice)
-    recipients = _reported(reports, notice) if reports else _told(root, parts, notice, delayed)
-    if (reports and not recipients) or (recipients and all(_asks_to_confirm(recipient) for recipient in recipients)):
+    if reports:
+        recipients = _reported(reports, {failure.address.lower(): " ".join(failure.diagnostic) for failure in notice.failures})
+    else:
+        recipients = _told(root, parts, notice)
+    if (reports and not recipients) or (recipients and all(map(_asks_to_confirm, recipients))):
         return None
     return Bounce(tuple(recipients), _original_message_id(root, parts, notice))
 
@@ -118,9 +121,8 @@ def _says_delayed(root: Part, notice: Notice) -> bool:
     )  # fmt: skip
 
 
-def _reported(reports: list[dict[str, str]], notice: Notice) -> list[BounceRecipient]:
-    """One recipient a group that failed or is late; a delivered one is no bounce."""
-    words = {failure.address.lower(): " ".join(failure.diagnostic) for failure in notice.failures}
+def _reported(reports: Sequence[dict[str, str]], words: dict[str, str]) -> list[BounceRecipient]:
+    """One recipient a group that failed or is late; a delivered one is no bounce. `words` by address, where fields are bare."""
     found: list[BounceRecipient] = []
     for group in reports:
         action = bounce_fields.action(group)
@@ -133,7 +135,7 @@ def _reported(reports: list[dict[str, str]], notice: Notice) -> list[BounceRecip
     return found
 
 
-def _told(root: Part, parts: list[Part], notice: Notice, delayed: bool) -> list[BounceRecipient]:
+def _told(root: Part, parts: list[Part], notice: Notice) -> list[BounceRecipient]:
     """The recipients that the words of the notice name, or its X-Failed-Recipients."""
     failures = list(notice.failures)
     everything = [line.strip() for line in notice.lines if line.strip()]
@@ -145,7 +147,8 @@ def _told(root: Part, parts: list[Part], notice: Notice, delayed: bool) -> list[
         failures = [Failure(returned)]
     if len(failures) == 1 and not reply_class(" ".join(failures[0].diagnostic)):
         failures[0].diagnostic += everything
-    return [_recipient(f.address, "delayed" if delayed else "failed", "", " ".join(f.diagnostic)) for f in failures]
+    action = "delayed" if _says_delayed(root, notice) else "failed"
+    return [_recipient(failure.address, action, "", " ".join(failure.diagnostic)) for failure in failures]
 
 
 def _returned_to(parts: list[Part], notice: Notice) -> str:

@@ -15,23 +15,12 @@ MAX_LINES: Final = 20_000
 MAX_VALUE: Final = 4000
 
 _NAMES: Final = frozenset(
-    [
-        "final-recipient",
-        "original-recipient",
-        "action",
-        "status",
-        "diagnostic-code",
-        "remote-mta",
-        "last-attempt-date",
-        "x-actual-recipient",
-        "x-supplementary-info",
-        "final-log-id",
-        "will-retry-until",
-        "x-display-name",
-        "x-notes",
-        "x-smtp-server",
-    ]
-)
+    (
+        "final-recipient", "original-recipient", "action", "status", "diagnostic-code", "remote-mta", "last-attempt-date",
+        "x-actual-recipient", "x-supplementary-info", "final-log-id", "will-retry-until", "x-display-name", "x-notes",
+    )
+)  # fmt: skip
+_ACTIONS: Final = {"fail": "failed", "delay": "delayed", "deliver": "delivered", "relay": "relayed", "expand": "expanded"}
 _STARTS: Final = ("final-recipient", "original-recipient", "x-actual-recipient")
 
 
@@ -76,11 +65,9 @@ def named(group: dict[str, str]) -> str:
 def action(group: dict[str, str]) -> str:
     """`failed`, `delayed`, `delivered`, `relayed` or `expanded` (RFC 3464 §2.3.3); comments and typing errors forgiven."""
     word = group.get("action", "").strip().lower()
-    for known in ("fail", "delay", "deliver", "relay", "expand"):
+    for known, action_name in _ACTIONS.items():
         if word.startswith(known):
-            return {"fail": "failed", "delay": "delayed", "deliver": "delivered", "relay": "relayed", "expand": "expanded"}[
-                known
-            ]
+            return action_name
     status = group.get("status", "").strip()[:1]
     return {"4": "delayed", "2": "delivered"}.get(status, "failed") if not word else "failed"
 

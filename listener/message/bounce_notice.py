@@ -22,24 +22,26 @@ MAX_RECIPIENTS: Final = 500
 MAX_DIAGNOSTIC: Final = 1000
 
 _HEADERS: Final = (
-    "received:", "return-path:", "message-id:", "mime-version:", "x-", "from:", "to:", "date:", "subject:", "dkim-", "arc-", "delivered-to:",
-    "reply-to:", "content-", "sender:", "in-reply-to:", "references:", "authentication-results:", "domainkey-", "path:", "list-", "user-agent:",
-    "from ", "precedence:", "cc:", "resent-", "thread-", "importance:", "errors-to:", "status:", "posted-date:",
+    "received:", "return-path:", "message-id:", "mime-version:", "x-", "from:", "to:", "date:", "subject:", "dkim-", "arc-",
+    "delivered-to:", "reply-to:", "content-", "sender:", "in-reply-to:", "references:", "authentication-results:", "domainkey-",
+    "path:", "list-", "user-agent:", "from ", "precedence:", "cc:", "resent-", "thread-", "importance:", "errors-to:",
+    "status:", "posted-date:",
 )  # fmt: skip
 _CERTAIN_HEADERS: Final = (
-    "received: from",
-    "received: by",
-    "received:from",
-    "received: (qmail",
-    "return-path: <",
-    "return-path:<",
-)
+    "received: from", "received: by", "received:from", "received: (qmail", "return-path: <", "return-path:<",
+)  # fmt: skip
 _BULLETS: Final = " \t<>*-+•:.|([{\"'=#~\xa0"
 _HELPERS: Final = frozenset(
     ["postmaster", "support", "abuse", "help", "helpdesk", "hostmaster", "mailer-daemon", "webmaster", "mailerdaemon"]
 )
 _SOURCES: Final = ("expanded from", "generated from")  # the address that was written to, behind the one that failed
-_ASIDE: Final = ("mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path", "reporting-mta", "message-id", "questions", "via", "arrival")  # fmt: skip
+_ASIDE: Final = (
+    "mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path",
+    "reporting-mta", "message-id", "questions", "via", "arrival",
+)  # fmt: skip
+# Reasons whose words also stand in sentences that accuse nobody.
+_VAGUE: Final = ("", "system", "network", "policy", "blocked", "expired")
+_TEXT: Final = ("text/plain", "text/html", "text/enriched")
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`lines` before the returned message; `rest` from there on; `introduced` when a sentence of a mail system is among them."""
+    """`lines` before the returned message; `rest` from there on; `introduced` when a mail system's sentence is in `lines`."""
 
     lines: list[str]
     rest: list[str]

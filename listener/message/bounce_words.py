@@ -34,11 +34,12 @@ REASONS: Final = (*(name for name, _ in _REASONS), "user_moved", "undefined")
 
 # RFC 3463 §3 and the IANA registry: what the last two numbers of a status say when the words say nothing.
 _BY_STATUS: Final = {
-    "1.0": "user_unknown", "1.1": "user_unknown", "1.2": "host_unknown", "1.3": "user_unknown", "1.4": "user_unknown", "1.6": "user_moved",
-    "1.8": "policy", "1.10": "user_unknown", "2.1": "user_disabled", "2.2": "mailbox_full", "2.3": "message_too_big", "2.4": "user_unknown",
-    "3.1": "mailbox_full", "3.4": "message_too_big", "4.1": "network", "4.2": "network", "4.3": "host_unknown", "4.4": "host_unknown",
-    "4.6": "loop", "4.7": "expired", "5.3": "rate_limited", "6.0": "policy", "7.0": "policy", "7.1": "policy", "7.20": "authentication",
-    "7.23": "authentication", "7.25": "authentication", "7.26": "authentication", "7.27": "host_unknown",
+    "1.0": "user_unknown", "1.1": "user_unknown", "1.2": "host_unknown", "1.3": "user_unknown", "1.4": "user_unknown",
+    "1.6": "user_moved", "1.8": "policy", "1.10": "user_unknown", "2.1": "user_disabled", "2.2": "mailbox_full",
+    "2.3": "message_too_big", "2.4": "user_unknown", "3.1": "mailbox_full", "3.4": "message_too_big", "4.1": "network",
+    "4.2": "network", "4.3": "host_unknown", "4.4": "host_unknown", "4.6": "loop", "4.7": "expired", "5.3": "rate_limited",
+    "6.0": "policy", "7.0": "policy", "7.1": "policy", "7.20": "authentication", "7.23": "authentication",
+    "7.25": "authentication", "7.26": "authentication", "7.27": "host_unknown",
 }  # fmt: skip
 _CERTAIN: Final = {"1.1", "1.2", "1.6", "1.10", "2.2", "2.3", "3.4", "4.6"}  # codes that are given with care
 

@@ -1,0 +1,25 @@
+"""What kind of mail this is, and whether a program wrote it or must not be answered.
+
+Called by `understand` once the bounce is read. Every rule of `classify_rules.RULES` is asked, and the names of those that hold
+are kept: `listener explain` shows them. Nothing here answers mail; `responder` adds what does not stand in the message.
+"""
+
+from __future__ import annotations
+
+from . import bounce as bounces
+from .classify_rules import RULES, gather
+from .model import Automatic, Bounce, Kind
+from .structure import Part
+
+
+def classify(root: Part, bounce: Bounce | None) -> tuple[Kind, Automatic]:
+    """The kind and the two verdicts. Linear in the number of fields and parts; never raises."""
+    evidence = gather(root, bounce, bounce is not None and bounces.is_delayed(bounce))
+    held = [rule for rule in RULES if rule.test(evidence)]
+    kind = next((rule.kind for rule in held if rule.kind), Kind.MESSAGE)
+    automatic = Automatic(
+        is_machine=any(rule.machine for rule in held),
+        suppress_reply=any(rule.silent for rule in held),
+        rules=tuple(rule.name for rule in held),
+    )
+    return kind, automatic

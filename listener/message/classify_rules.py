@@ -1,0 +1,217 @@
+"""The rules by which mail is known to be automatic, as data: a name, what follows, where it is written, and a test.
+
+`classify` asks every rule and stores the names of those that hold; `docs/classification.md` lists them, and a test holds that
+both agree. Names are stable: the ledger stores them and people search for them. Two verdicts are kept apart: `machine` (a
+program wrote this) and `silent` (we must not answer by ourselves). A list member is a person to whom we must not reply.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+from . import addresses, bounce_ses
+from .bounce_notice import own_parts
+from .model import Bounce, Kind
+from .structure import Part
+
+MAX_HOPS: Final = 50  # RFC 5321 §6.3 counts Received fields; Postfix gives up at 50
+MAX_VALUE: Final = 1000
+
+_SOURCE: Final = files(__package__).joinpath("classify.toml")
+_WORDS: Final[Mapping[str, Any]] = MappingProxyType(tomllib.loads(_SOURCE.read_text("utf-8")))
+_AUTO_REPLY_SUBJECTS: Final = tuple(_WORDS["auto_reply_subjects"])
+_CHALLENGE_SUBJECTS: Final = tuple(_WORDS["challenge_subjects"])
+_DAEMONS: Final = frozenset(_WORDS["daemons"])
+_SERVICES: Final = frozenset(_WORDS["services"])
+_UNANSWERED: Final = tuple(_WORDS["unanswered"])
+_RETURNS: Final = frozenset(_WORDS["returns"])
+_COMPLAINTS: Final = ("complaint about message from", "abuse report", "email feedback report for ip")
+_MDN: Final = ("message/disposition-notification", "message/global-disposition-notification")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the rules may look at: the root's fields, the parts outside attached messages, the sender, the bounce."""
+
+    root: Part
+    types: frozenset[str]
+    local: str
+    senders: int
+    subject: str
+    bounce: Bounce | None
+    delayed: bool
+    notification: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When `test` holds: `machine` and `silent` follow, and the kind, unless a rule of an earlier kind holds too."""
+
+    name: str
+    kind: Kind | None
+    machine: bool
+    silent: bool
+    source: str
+    test: Callable[[Evidence], bool]
+
+
+def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
+    """Read once what the rules need. Never raises."""
+    senders = addresses.read([value[:MAX_VALUE] for value in root.get_all("from")[:2]], [])
+    local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
+    subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
+    types = frozenset(part.content_type for part in own_parts(root))
+    return Evidence(root, types, local.casefold(), len(senders), subject, bounce, delayed, bounce_ses.read(root).kind)
+
+
+def first_word(value: str) -> str:
+    """The value's first token, comments and parameters left out."""
+    words = value[:MAX_VALUE].replace(";", " ").replace("(", " ").split()
+    return words[0].lower() if words else ""
+
+
+def _any_field(key: str) -> Callable[[Evidence], bool]:
+    names = frozenset(_WORDS[key])
+    return lambda e: any(name in names and first_word(value) != "no" for name, value in e.root.headers)
+
+
+def _field(*names: str) -> Callable[[Evidence], bool]:
+    return lambda e: any(e.root.get(name).strip() for name in names)
+
+
+def _word(name: str, *words: str) -> Callable[[Evidence], bool]:
+    return lambda e: any(first_word(value) in words for value in e.root.get_all(name))
+
+
+def _precedence(*words: str) -> Callable[[Evidence], bool]:
+    fields = ("precedence", "x-precedence")
+    return lambda e: any(first_word(value).replace("-", "_") in words for name in fields for value in e.root.get_all(name))
+
+
+def _auto_submitted(e: Evidence) -> str:
+    """RFC 3834 §5: what counts is the first token; of several fields any that is not `no`."""
+    words = [first_word(value) for value in e.root.get_all("auto-submitted")]
+    return next((word for word in words if word not in ("no", "")), "")
+
+
+def _suppresses(e: Evidence) -> bool:
+    wanted = {
+        word.strip().lower() for value in e.root.get_all("x-auto-response-suppress") for word in value[:MAX_VALUE].split(",")
+    }
+    return not wanted.isdisjoint(("all", "autoreply", "oof"))
+
+
+def _report_type(e: Evidence) -> str:
+    declared = e.root.get("content-type").lower()[:MAX_VALUE]
+    return e.root.params.get("report-type", "").lower() if "multipart/report" in declared else ""
+
+
+def _is_feedback(e: Evidence) -> bool:
+    return "message/feedback-report" in e.types or _report_type(e) == "feedback-report"
+
+
+def _is_receipt(e: Evidence) -> bool:
+    return not e.types.isdisjoint(_MDN) or _report_type(e) == "disposition-notification"
+
+
+def _is_success(e: Evidence) -> bool:
+    return e.bounce is None and ("message/delivery-status" in e.types or e.notification == "delivery")
+
+
+def _auto_generated(e: Evidence) -> bool:
+    return _auto_submitted(e) in ("auto-generated", "auto-notified")
+
+
+def _is_bulk(e: Evidence) -> bool:
+    """A campaign, not a person's answer that a CRM sent through the same service."""
+    fields = _any_field("bulk_fields")(e) or bool(e.root.get("feedback-id") and e.root.get("list-unsubscribe"))
+    return fields and not e.root.get("in-reply-to").strip()
+
+
+def _precedence_bulk(e: Evidence) -> bool:
+    return _precedence("bulk", "junk")(e) and not _is_list(e)
+
+
+def _auto_submitted_otherwise(e: Evidence) -> bool:
+    return _auto_submitted(e) not in ("", "auto-replied", "auto-generated", "auto-notified")
+
+
+def _answers_invitation(e: Evidence) -> bool:
+    return any(part.params.get("method", "").lower() in ("reply", "counter") for part in own_parts(e.root))
+
+
+def _is_list(e: Evidence) -> bool:
+    return any(e.root.get(name) for name in ("list-id", *_WORDS["list_fields"])) or _precedence("list")(e)
+
+
+def _own_list_subject(e: Evidence) -> bool:
+    return e.subject.startswith(_AUTO_REPLY_SUBJECTS) and not _is_list(e)
+
+
+def _unanswered(e: Evidence) -> bool:
+    return e.local.startswith(_UNANSWERED) or e.local.endswith(_UNANSWERED)
+
+
+def _returns(e: Evidence) -> bool:
+    head = e.local.replace("+", "-").replace("_", "-").replace("=", "-").split("-")
+    return head[0] in _RETURNS or head[-1] in ("bounces", "bounce", "request", "owner")
+
+
+def _exchange_away(e: Evidence) -> bool:
+    return bool(e.root.get("x-ms-exchange-inbox-rules-loop").strip()) and _suppresses(e)
+
+
+def _hops(e: Evidence) -> bool:
+    return len(e.root.get_all("received")) > MAX_HOPS
+
+
+def _null(e: Evidence) -> bool:
+    return e.root.get("return-path").strip() in ("<>", "< >")
+
+
+# In the order of their kinds: what a message is, is said by the first rule with a kind that holds.
+RULES: Final = (
+    Rule("delivery_failed", Kind.BOUNCE, True, True, "RFC 3464 §2.3.3", lambda e: e.bounce is not None and not e.delayed),
+    Rule("delivery_delayed", Kind.DELAYED, True, True, "RFC 3464 §2.3.3", lambda e: e.bounce is not None and e.delayed),
+    Rule("feedback_report", Kind.COMPLAINT, True, True, "RFC 5965 §2", _is_feedback),
+    Rule("feedback_notification", Kind.COMPLAINT, True, True, "Amazon SES", lambda e: e.notification == "complaint"),
+    Rule("complaint_subject", Kind.COMPLAINT, True, True, "RFC 5965 §1", lambda e: e.subject.startswith(_COMPLAINTS)),
+    Rule("unsubscribe_request", Kind.COMPLAINT, True, True, "RFC 2369 §3.2", _field("x-apple-unsubscribe")),
+    Rule("disposition_notification", Kind.RECEIPT, True, True, "RFC 8098 §3", _is_receipt),
+    Rule("delivery_succeeded", Kind.RECEIPT, True, True, "RFC 3464 §2.3.3", _is_success),
+    Rule("challenge_field", Kind.AUTO_REPLY, True, True, "peers", _any_field("challenge_fields")),
+    Rule("challenge_subject", Kind.AUTO_REPLY, True, True, "peers", lambda e: e.subject.startswith(_CHALLENGE_SUBJECTS)),
+    Rule("auto_replied", Kind.AUTO_REPLY, True, True, "RFC 3834 §5", lambda e: _auto_submitted(e) == "auto-replied"),
+    Rule("auto_reply_field", Kind.AUTO_REPLY, True, True, "peers", _any_field("auto_reply_fields")),
+    Rule("precedence_auto_reply", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", _precedence("auto_reply")),
+    Rule("exchange_away", Kind.AUTO_REPLY, True, True, "MS-OXCMAIL §2.1.3.2.20", _exchange_away),
+    Rule("delivered_to_autoresponder", Kind.AUTO_REPLY, True, True, "peers", _word("delivered-to", "autoresponder")),
+    Rule("auto_reply_subject", Kind.AUTO_REPLY, True, True, "peers", _own_list_subject),
+    Rule("list_field", Kind.LIST, False, True, "RFC 2369 §3, RFC 2919 §3", _is_list),
+    Rule("bulk_field", Kind.BULK, True, True, "RFC 8058 §3.1", _is_bulk),
+    Rule("precedence_bulk", Kind.BULK, True, True, "RFC 3834 §2", _precedence_bulk),
+    Rule("auto_generated", None, True, True, "RFC 3834 §5.1", _auto_generated),
+    Rule("auto_submitted_other", None, False, True, "RFC 3834 §5.1", _auto_submitted_otherwise),
+    Rule("generated_field", None, True, True, "peers", _any_field("generated_fields")),
+    Rule("amazon_notification", None, True, True, "peers", _word("x-amazon-mail-relay-type", "notification")),
+    Rule("null_return_path", None, True, True, "RFC 5321 §4.5.5, RFC 3834 §2", _null),
+    Rule("sender_daemon", None, True, True, "RFC 3834 §2", lambda e: e.local in _DAEMONS),
+    Rule("sender_service", None, False, True, "RFC 2142 §5, RFC 3834 §2", lambda e: e.local in _SERVICES),
+    Rule("sender_unanswered", None, True, True, "peers", _unanswered),
+    Rule("sender_returns", None, False, True, "RFC 3834 §2", _returns),
+    Rule("sender_missing", None, False, True, "RFC 5322 §3.6.2", lambda e: e.senders == 0),
+    Rule("sender_several", None, False, True, "RFC 7489 §6.6.1", lambda e: e.senders > 1),
+    Rule("response_suppress", None, False, True, "MS-OXCMAIL §2.1.3.2.20", _suppresses),
+    Rule("list_unsubscribe", None, False, True, "RFC 2369 §3.2", _field("list-unsubscribe", "list-help")),
+    Rule("loop_field", None, False, True, "RFC 3834 §3.1.8", _field("x-loop", "x-loops")),
+    Rule("failed_recipients", None, True, True, "peers", _field("x-failed-recipients")),
+    Rule("report", None, True, True, "RFC 6522 §3", lambda e: bool(_report_type(e)) or "message/delivery-status" in e.types),
+    Rule("hop_count", None, False, True, "RFC 5321 §6.3", _hops),
+    Rule("calendar_reply", None, False, True, "RFC 5546 §3.2.3", _answers_invitation),
+    Rule("marked_spam", None, False, True, "peers", _word("x-spam-flag", "yes")),
+)  # fmt: skip
