@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .config import Account, Admin, Command, Grant, Limits, OAuthProfile, Receiver, Security, Sender, Webhook
-from .config_faults import close_to
+from .config_faults import did_you_mean
 from .config_values import as_size, bind_address, is_loopback
 from .presets import Provider, providers, takes_passwords
 from .toml_lines import Path as KeyPath
@@ -57,7 +57,7 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
     provider = providers().get(account.provider)
     if provider is None:
         known = ", ".join(providers())
-        yield Conflict(("provider",), f"is not a provider that we know.{close_to(account.provider, providers())} ({known})")
+        yield Conflict(("provider",), f"is not a provider that we know.{did_you_mean(account.provider, providers())} ({known})")
     yield from _server(account.receiver, "receiver", account, provider)
     yield from _identity(account, written)
     yield from _sign_in(account.receiver, "receiver", account, names)
@@ -127,9 +127,9 @@ def _sign_in(side: Receiver | Sender, name: str, account: Account, names: Names)
     if side.password_file and side.oauth:
         yield Conflict(oauth, "there is a password_file too: leave one of them out", (password,))
     if not side.password_file and not side.oauth:
-        yield Conflict(password, "is required (or oauth): how else should we sign in?", (oauth,))
+        yield Conflict(password, "is required (or oauth): how else should we sign in?", (oauth, (name, "password")))
     if side.oauth and side.oauth not in names.oauth:
-        yield Conflict(oauth, f"there is no [oauth.{side.oauth}].{close_to(side.oauth, names.oauth)}")
+        yield Conflict(oauth, f"there is no [oauth.{side.oauth}].{did_you_mean(side.oauth, names.oauth)}")
     if side.password_file and side.protocol == "graph":
         yield Conflict(password, "Microsoft Graph takes no passwords: write oauth with a profile", ((name, "protocol"),))
     if side.password_file and not takes_passwords(account, "receiver" if name == "receiver" else "sender"):
@@ -170,7 +170,7 @@ def _hooks(hooks: Iterable[str], names: Names) -> Iterator[Conflict]:
         if not name or kind not in ("python", *known):
             yield Conflict(at, f'"{hook}": write "python:module:Class", "webhook:NAME" or "command:NAME"')
         elif kind in known and name not in known[kind]:
-            yield Conflict(at, f"there is no [{kind}.{name}].{close_to(name, known[kind])}")
+            yield Conflict(at, f"there is no [{kind}.{name}].{did_you_mean(name, known[kind])}")
 
 
 def oauth_conflicts(profile: OAuthProfile) -> Iterator[Conflict]:

@@ -59,12 +59,18 @@ def dotted(path: KeyPath) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
-def close_to(word: str, known: Iterable[str]) -> str:
-    """` Did you mean "x"?`, or nothing."""
+def close_to(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The one of `known` that was probably meant, or nothing."""
     known = list(known)
     begun = [name for name in known if len(word) > 2 and name.startswith(word)]
-    found = begun[:1] or difflib.get_close_matches(word[:SHOWN], known, n=1, cutoff=0.6)
-    return f' Did you mean "{found[0]}"?' if found else ""
+    found = begun[:1] or difflib.get_close_matches(word[:SHOWN], known, n=1, cutoff=cutoff)
+    return found[0] if found else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean "x"?`, or nothing."""
+    guess = close_to(word, known)
+    return f' Did you mean "{guess}"?' if guess else ""
 
 
 def validate(model: type[T], raw: Raw, place: Place, context: Mapping[str, Any], stand_ins: Raw | None = None) -> Read[T]:
@@ -146,16 +152,19 @@ def _sentence(model: type[Table], at: KeyPath, error: Mapping[str, Any]) -> str:
 
 def unknown_key(name: str, table: type[Table]) -> str:
     """Why an unknown key is a fault and what was probably meant."""
-    if f"{name}_file" in table.model_fields:
+    everywhere = {key: title for title, model in reversed(list(tables())) for key in model.model_fields}
+    secrets = [key for key in everywhere if key.endswith("_file")]
+    if f"{name}_file" in table.model_fields or (meant := close_to(f"{name}_file", secrets, 0.9)):
+        key = f"{name}_file" if f"{name}_file" in table.model_fields else meant
         return (
             f"secrets are not written into the configuration: put it into a file of its own and write "
-            f'{name}_file = "…" (a path, or the name of a systemd credential)'
+            f'{key} = "…" (a path, or the name of a systemd credential)'
         )
     if guess := close_to(name, table.model_fields):
-        return f"is not a setting.{guess}"
-    elsewhere = sorted({title for title, model in tables() if name in model.model_fields})
-    if elsewhere:
-        return f"is not a setting here; it belongs into {' or '.join(elsewhere)}"
+        return f'is not a setting. Did you mean "{guess}"?'
+    if guess := close_to(name, everywhere, 0.8):
+        titles = " or ".join(title for title, model in tables() if guess in model.model_fields)
+        return f'is not a setting here; "{guess}" belongs into {titles}'
     return "is not a setting; remove it (docs/configuration.md lists them all)"
 
 
@@ -178,7 +187,7 @@ def _choices(field: FieldInfo | None, value: object) -> str:
     said = ", ".join(f'"{v}"' for v in known)
     if not isinstance(value, str):
         return f"write one of {said}, in quotes"
-    return f'"{_shown(value)}" is not possible; write one of {said}.{close_to(value.lower(), known)}'
+    return f'"{_shown(value)}" is not possible; write one of {said}.{did_you_mean(value.lower(), known)}'
 
 
 def _shown(value: str) -> str:

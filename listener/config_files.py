@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -23,32 +23,18 @@ from .toml_lines import Path as KeyPath
 MAX_SECRET = 64 * 1024
 """Octets that a secret file may have; keys and certificates included."""
 
-Places = Mapping[tuple[str, str], Place]
 
-
-def file_faults(config: Config, places: Places) -> Iterator[Fault]:
-    """Every named file that cannot be used. `places` as `config_load` made it."""
-    for place, table in _tables(config, places):
-        for at, path, kind in _files(table):
-            if kind == "secret file":
-                reason = secret_trouble(path)
-            elif at[-1] == "truststore_file":
-                reason = _truststore_trouble(path)
-            else:
-                reason = _file_trouble(path)
-            if reason:
-                yield place.fault(at, reason)
-
-
-def _tables(config: Config, places: Places) -> Iterator[tuple[Place, Table]]:
-    yield places["listener", ""], config.listener
-    yield places["admin", ""], config.admin
-    for account in config.accounts:
-        yield places["accounts", account.id], account
-    for name, profile in config.oauth.items():
-        yield places["oauth", name], profile
-    for name, webhook in config.webhook.items():
-        yield places["webhook", name], webhook
+def file_faults(table: Table, place: Place) -> Iterator[Fault]:
+    """Every file that this table names and that cannot be used."""
+    for at, path, kind in _files(table):
+        if kind == "secret file":
+            reason = secret_trouble(path)
+        elif at[-1] == "truststore_file":
+            reason = _truststore_trouble(path)
+        else:
+            reason = _file_trouble(path)
+        if reason:
+            yield place.fault(at, reason)
 
 
 def _files(table: Table, above: KeyPath = ()) -> Iterator[tuple[KeyPath, Path, str]]:

@@ -37,35 +37,41 @@ def load(
     path: Path,
     *,
     environment: Mapping[str, str] = os.environ,
-    files: bool = True,
     check_hook: Callable[[str], str | None] | None = None,
+    account_trouble: Callable[[Fault], None] | None = None,
 ) -> Config:
     """The configuration in this file, ready to use. Raises ConfigurationError with every fault.
 
-    `files` False leaves out whether secrets, certificates and templates can be read (`file_faults` says it alone), so that
-    one account's missing secret need not stop the others. `check_hook` says what is wrong with a Python hook, None: nothing.
+    `check_hook` says what is wrong with a Python hook, None: nothing. `account_trouble`, where given, is told of an account's
+    or profile's files that cannot be read, instead of raising them: one missing password need not stop the other accounts.
     """
     credentials = environment.get("CREDENTIALS_DIRECTORY")
     reading = _Reading(Path(credentials) if credentials else None, check_hook)
     config = reading.read(path)
-    faults = reading.faults
-    if files and config is not None:
-        faults = [*faults, *file_faults(config, reading.places)]
+    faults = list(reading.faults)
+    troubles: list[Fault] = []
+    for place, table in reading.read_tables:
+        is_account = isinstance(table, Account | OAuthProfile)
+        (troubles if account_trouble and is_account else faults).extend(file_faults(table, place))
     if faults or config is None:
-        order = {file: number for number, file in enumerate(reading.order)}
-        raise ConfigurationError(sorted(dict.fromkeys(faults), key=lambda f: (order.get(f.file, 0), f.line)))
+        order = {file: number for number, file in enumerate(reading.files)}
+        faults += troubles
+        raise ConfigurationError(sorted(dict.fromkeys(faults), key=lambda fault: (order.get(fault.file, 0), fault.line)))
+    if account_trouble is not None:
+        for trouble in troubles:
+            account_trouble(trouble)
     return config
 
 
 @dataclass
 class _Reading:
-    """One run of `load`: what it found so far. `places` says where each account, profile … of the result stands."""
+    """One run of `load`: what it found so far. `read_tables` are those that could be read, and where they stand."""
 
     credentials: Path | None
     check_hook: Callable[[str], str | None] | None
     faults: list[Fault] = field(default_factory=list)
-    order: list[str] = field(default_factory=list)
-    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    read_tables: list[tuple[Place, Table]] = field(default_factory=list)
 
     def read(self, path: Path) -> Config | None:
         """The whole configuration; None when something was found that leaves none. Faults are collected in any case."""
@@ -82,7 +88,7 @@ class _Reading:
         webhook = self._named(Webhook, raw, place, "webhook", checks.webhook_conflicts)
         command = self._named(Command, raw, place, "command", checks.command_conflicts)
         names = Names(*(frozenset(_table(raw, kind)) for kind in ("oauth", "webhook", "command")))
-        tables = [*self._inline_accounts(raw, place), *self._account_files(listener)]
+        tables = [*self._inline_accounts(raw, place), *self._account_files(listener, place)]
         self._same_ids(tables)
         accounts = [self._account(table, at, names) for table, at in tables]
         if not tables and not self.faults:
@@ -102,7 +108,7 @@ class _Reading:
     # --- files ----------------------------------------------------------------------------------------------------------
 
     def _document(self, path: Path) -> tuple[Raw, Place] | None:
-        self.order.append(str(path))
+        self.files.append(str(path))
         try:
             text = _text(path)
             return tomllib.loads(text), Place(str(path), locate(text), (), path.absolute().parent)
@@ -125,15 +131,14 @@ class _Reading:
         for index, account in enumerate(accounts):
             yield account, Place(place.file, place.lines, ("accounts", index), place.base)
 
-    def _account_files(self, listener: Listener | None) -> Iterator[tuple[Raw, Place]]:
+    def _account_files(self, listener: Listener | None, place: Place) -> Iterator[tuple[Raw, Place]]:
         if listener is None or listener.accounts_dir is None:
             return
-        place = self.places["listener", ""]
         try:
             paths = sorted(path for path in listener.accounts_dir.iterdir() if path.suffix == ".toml")
         except OSError as error:
             reason = f"the folder {listener.accounts_dir} cannot be read: {_why(error)}"
-            self.faults.append(place.fault(("accounts_dir",), reason))
+            self.faults.append(place.fault(("listener", "accounts_dir"), reason))
             return
         for path in paths:
             document = self._document(path)
@@ -149,7 +154,6 @@ class _Reading:
         self, model: type[T], raw: Raw, place: Place, name: str, check: Callable[[T], Iterable[Conflict]] | None = None
     ) -> T | None:
         at = Place(place.file, place.lines, (name,), place.base)
-        self.places[name, ""] = at
         table = raw.get(name, {})
         if not isinstance(table, dict):
             self.faults.append(at.fault((), f"write a table: [{name}]"))
@@ -162,7 +166,6 @@ class _Reading:
         found: dict[str, T | None] = {}
         for name, table in _table(raw, kind).items():
             at = Place(place.file, place.lines, (kind, name), place.base)
-            self.places[kind, name] = at
             if isinstance(table, dict):
                 found[name] = self._checked(model, table, at, check)
             else:
@@ -172,7 +175,10 @@ class _Reading:
     def _checked(self, model: type[T], table: Raw, at: Place, check: Callable[[T], Iterable[Conflict]] | None) -> T | None:
         read = validate(model, table, at, self._context(at))
         self.faults += read.faults
-        if read.model is not None and check is not None:
+        if read.model is None:
+            return None
+        self.read_tables.append((at, read.model))
+        if check is not None:
             self._conflicts(check(read.model), at, read.wrong)
         return read.model
 
@@ -182,7 +188,7 @@ class _Reading:
         self.faults += read.faults
         if read.model is None:
             return None
-        self.places["accounts", read.model.id] = at
+        self.read_tables.append((at, read.model))
         self._conflicts(checks.account_conflicts(read.model, table, names), at, read.wrong)
         if self.check_hook is not None:
             self._conflicts(checks.hook_conflicts(read.model.hooks, self.check_hook), at, read.wrong)

@@ -36,6 +36,7 @@ def locate(text: str) -> dict[Path, int]:
         if header:
             table = _enter(counts, keys, is_array=header == "[[")
             found.setdefault(table, line)
+            found.setdefault(table[:-1] if header == "[[" else table, line)
             continue
         for length in range(1, min(len(keys), MAX_DEPTH) + 1):
             found.setdefault(table + keys[:length], line)
