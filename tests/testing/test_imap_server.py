@@ -182,6 +182,12 @@ async def test_folder_names_are_utf8_once_rev2_is_enabled(server):
         assert '* LIST () "/" "Entwürfe"\r\n'.encode() in await client.ask('LIST "" "*"')
 
 
+async def test_folder_names_are_utf8_on_a_server_of_rev2_only():
+    async with ImapServer(capabilities=["IMAP4rev2"]) as server, raw_client(server, select="") as client:
+        server.store().create("Entwürfe")
+        assert b"* 0 EXISTS\r\n" in await client.ask('SELECT "Entwürfe"')
+
+
 async def test_the_wildcards_of_list_stop_at_the_delimiter_or_not(server):
     for name in ("work", "work/a", "work/a/b"):
         server.store().create(name)

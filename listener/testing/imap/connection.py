@@ -28,6 +28,7 @@ MAX_LITERAL = 64 * 1024 * 1024
 MAX_LITERAL_BEFORE_LOGIN = 8_192
 MAX_RECEIVED_KEPT = 1024 * 1024
 FLUSH_AT = 65_536
+UTF8_ENABLES = frozenset({"IMAP4REV2", "UTF8=ACCEPT"})
 
 
 class Closed(Exception):
@@ -65,8 +66,8 @@ class Connection:
 
     @property
     def utf8(self) -> bool:
-        """Whether folder names go as UTF-8 (RFC 9051 §5.1)."""
-        return "IMAP4REV2" in self.enabled
+        """Whether folder names go as UTF-8: as the client asked (RFC 9051 §5.1, RFC 6855 §3), or because that is all we show."""
+        return not self.enabled.isdisjoint(UTF8_ENABLES) or "IMAP4rev1" not in self.server.capabilities
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
