@@ -1,0 +1,90 @@
+"""Where passwords come from: files and systemd credentials, read anew at every sign-in, so that a rotated one needs no restart.
+
+`credentials_of` gives the receiver or sender of an account what the protocols sign in with; OAuth 2.0 tokens come from
+`oauth.py` through the same seam. A `Secret` never shows itself: not in `repr`, `str`, formats, JSON or pickles. Only
+`reveal()` gives the value, and only the line that writes it to the server calls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from .config import Account
+from .config_files import MAX_SECRET, secret_trouble
+from .errors import PermanentFailure
+from .protocols.sasl import Credentials, Kind
+
+MASK = "***"
+
+Section = Literal["receiver", "sender"]
+TokenOf = Callable[[str, str], Callable[[], Awaitable[str]]]
+"""Profile's name and user → what gives a valid access token."""
+
+
+class Secret:
+    """A value that is used and never shown. Compares by value, so that a rotation can be noticed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return self._value == other._value if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Secret, (MASK,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> NoReturn:
+        raise TypeError("secrets are no settings: name the file they lie in")
+
+
+def credentials_of(account: Account, section: Section, token_of: TokenOf) -> Credentials:
+    """What this side of the account signs in with. Nothing is read yet. Raises PermanentFailure when the side has nothing."""
+    side = account.receiver if section == "receiver" else account.sender
+    if side is not None and side.oauth is not None:
+        return Credentials(side.user, token_of(side.oauth, side.user), Kind.TOKEN, section)
+    if side is not None and side.password_file is not None:
+        return Credentials(side.user, _password_of(side.password_file, f"{section}.password_file"), Kind.PASSWORD, section)
+    raise PermanentFailure("nothing to sign in with", setting=f"{section}.password_file", hint="write password_file or oauth")
+
+
+def _password_of(path: Path, setting: str) -> Callable[[], Awaitable[str]]:
+    async def read() -> str:
+        return (await asyncio.to_thread(read_secret, path, setting)).reveal()
+
+    return read
+
+
+def read_secret(path: Path, setting: str) -> Secret:
+    """The secret in a file, without the line end that editors add; spaces belong to it.
+
+    Raises PermanentFailure naming the setting when the file cannot be used: missing, unreadable, empty, too large, no text.
+    """
+    if reason := secret_trouble(path):
+        raise PermanentFailure(reason, setting=setting)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_SECRET).decode()
+    except UnicodeDecodeError:
+        raise PermanentFailure(f"{path} is not UTF-8 text", setting=setting, hint="write the secret anew") from None
+    except OSError as error:  # it vanished since we looked
+        raise PermanentFailure(f"{path} cannot be read: {error.strerror}", setting=setting) from None
+    return Secret(text.rstrip("\r\n"))
