@@ -1,4 +1,4 @@
-"""docs/testing.md is true: its example of a hook's tests passes, and it names all that a script can do and all that we export."""
+"""docs/testing.md is true: its example of a hook and its tests passes, and it names all that can be scripted and imported."""
 
 import inspect
 import re

@@ -66,7 +66,7 @@ class Connection:
 
     @property
     def utf8(self) -> bool:
-        """Whether folder names go as UTF-8: as the client asked (RFC 9051 §5.1, RFC 6855 §3), or because that is all we show."""
+        """Whether folder names go as UTF-8: as the client asked (RFC 9051 §5.1, RFC 6855 §3), or for want of IMAP4rev1."""
         return not self.enabled.isdisjoint(UTF8_ENABLES) or "IMAP4rev1" not in self.server.capabilities
 
     # --- in ----------------------------------------------------------------------------------------------------------
