@@ -77,11 +77,12 @@ class Filing:
         self._ready: deque[_Work] = deque()
         self._parked: set[int] = set()
         self._given_up: set[int] = set()
-        self._held = 0
+        self._taken: set[int] = set()
         self._octets = 0
         self._may_be_more = True
         self._stopping = False
         self._changed = asyncio.Event()
+        self._helpers: set[asyncio.Task[None]] = set()
         self._ordinary: asyncio.Queue[_Work] = asyncio.Queue()
         self._suspicious: asyncio.Queue[_Work] = asyncio.Queue()
 
@@ -89,13 +90,12 @@ class Filing:
         """Until stopped. What it had taken and not filed is handed back, however it ends."""
         try:
             async with together() as tasks:
-                helpers = [tasks.create_task(self._parse_side_by_side(tasks)), tasks.create_task(self._parse_alone())]
+                self._helpers |= {tasks.create_task(self._parse_side_by_side(tasks)), tasks.create_task(self._parse_alone())}
                 await self._serve()
-                for helper in helpers:
+                for helper in self._helpers:
                     helper.cancel()
         finally:
-            lanes = [work.id for lane in self._lanes.values() for work in lane]
-            self._ledger.hand_back([*lanes, *(work.id for work in self._ready), *self._parked])
+            self._ledger.hand_back(self._taken | self._parked)
 
     def wake(self) -> None:
         """There may be new entries."""
@@ -125,12 +125,12 @@ class Filing:
 
     def _has_room(self) -> bool:
         """Half of it free: taking a few at a time would cost a query each."""
-        return self._held * 2 <= self._limits.ahead and self._octets * 2 <= self._limits.ahead_octets
+        return len(self._taken) * 2 <= self._limits.ahead and self._octets * 2 <= self._limits.ahead_octets
 
     async def _take(self) -> None:
         """Queue due entries for parsing, in order of arrival."""
         self._may_be_more = False
-        room, octets = self._limits.ahead - self._held, self._limits.ahead_octets - self._octets
+        room, octets = self._limits.ahead - len(self._taken), self._limits.ahead_octets - self._octets
         due = await self._ledger.due_entries(room, octets)
         self._may_be_more = self._may_be_more or bool(due)
         for entry in due:
@@ -145,7 +145,7 @@ class Filing:
             self._parked.add(entry.id)  # it waits in the ledger until the account is back
             return
         work = _Work(entry.id, entry.account, entry)
-        self._held += 1
+        self._taken.add(entry.id)
         self._octets += len(entry.octets)
         self._lanes.setdefault(entry.account, deque()).append(work)
         (self._suspicious if entry.suspicious else self._ordinary).put_nowait(work)
@@ -157,7 +157,9 @@ class Filing:
         begun = 0
         while True:
             work = await self._ordinary.get()
-            tasks.create_task(self._parse(work))
+            task = tasks.create_task(self._parse(work))
+            self._helpers.add(task)
+            task.add_done_callback(self._helpers.discard)
             begun += 1
             if begun % AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -222,7 +224,7 @@ class Filing:
             plans = self._plans()
             hooks = {work.account: plans[work.account].hooks for work in batch if work.account in plans}
             cases = await self._file(parsed, hooks)
-        self._held -= len(batch)
+        self._taken.difference_update(work.id for work in batch)
         self._tell(batch, cases)
 
     async def _file(self, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> dict[int, str | None]:
