@@ -25,7 +25,7 @@ import structlog
 
 from .errors import ConnectionLost, FolderMissing
 from .ledger import Accepted, Ledger, Plan
-from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, Receipt
+from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, Receipt, SyncState
 from .status import AccountState, AccountStatus
 
 MAX_FETCH_ATTEMPTS = 5
@@ -188,8 +188,7 @@ class Receiver:
                     self._note_page(page)
                     if page.folder in self._by_time - since.keys():
                         page = replace(page, reset=True)  # begun by time alone: what is older is left alone
-                    if page.listings or page.sync_state != since.get(page.folder):
-                        await pipeline.push(page)
+                    await pipeline.push(page, since.get(page.folder))
         except FolderMissing as error:
             missing = error
         except BaseException:
@@ -276,14 +275,21 @@ class _Pipeline:
         self.mailbox = mailbox
         self._committing: asyncio.Task[Accepted] | None = None
 
-    async def push(self, page: Page) -> None:
-        """Fetch this page, then start its commit and acknowledge the one before meanwhile."""
+    async def push(self, page: Page, stored: SyncState | None) -> None:
+        """Fetch this page, then start its commit and acknowledge the one before meanwhile.
+
+        A page that tells nothing new is left at that: what its rows owe was settled when the session began.
+        """
         me = self.receiver
         if me.may_fetch is not None and page.listings:
             await me.may_fetch()
         if page.reset:  # it is recognised against the rows of the page before
             await self.drain()
-        plan = await me.ledger.plan(me.account, page)
+        plan = await me.ledger.plan(me.account, page) if page.listings else Plan()
+        news = plan.fetch or plan.rebind or plan.before_baseline or page.reset
+        if not news and page.sync_state in (None, stored):
+            me.status.lag[page.folder] = page.remaining
+            return
         taken = await me.budget.take(announced(plan.fetch, me.limit))
         try:
             fetched = await me.fetch(self.mailbox, plan.fetch) if plan.fetch else []
