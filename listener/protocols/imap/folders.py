@@ -1,0 +1,120 @@
+"""Folders and the numbers in them: SELECT, STATUS, UID SEARCH (RFC 9051 §6.3.2, §6.3.11, §6.4.4). By UID only.
+
+Shared by the mailbox and by `check`. No answer can be unbounded: a search that might find more than SEARCH_WINDOW messages
+is done in windows of so many UIDs. A search never asks for flags (R-15) and never names a CHARSET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+
+from ...errors import FolderMissing, ServerUnavailable
+from . import encode, refusals
+from .answers import MAX_UID, found_uids, status_items
+from .encode import Command, Unencodable
+from .grammar import Condition, Status
+from .session import Selected, Session
+
+SEARCH_WINDOW = 50_000
+"""UIDs one SEARCH may find: 11 octets each, well below the longest line."""
+STATUS_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
+_FOUND = frozenset({"SEARCH", "ESEARCH"})
+
+
+async def open_folder(session: Session, name: str, *, read_only: bool = False) -> Selected:
+    """SELECT, or EXAMINE, which changes nothing. Raises FolderMissing, and what concerns the whole session."""
+    argument = _encoded(session, name)
+    session.selected = selected = Selected(name, read_only=read_only)
+    (status,), _ = await session.run(Command("EXAMINE" if read_only else "SELECT", (argument,)))
+    if status.condition is not Condition.OK:
+        session.selected = None
+        raise refusals.of_opening(status) or missing(name, status)
+    return selected
+
+
+async def folder_status(session: Session, name: str) -> dict[str, int]:
+    """STATUS of a folder that is not open: MESSAGES, UIDNEXT, UIDVALIDITY as far as told. Raises as `open_folder` does."""
+    command = Command("STATUS", (_encoded(session, name), STATUS_ITEMS))
+    (status,), data = await session.run(command, want=frozenset({"STATUS"}))
+    if status.condition is not Condition.OK:
+        raise refusals.of_opening(status) or missing(name, status)
+    return status_items(data[-1]) if data else {}
+
+
+def missing(name: str, status: Status) -> FolderMissing:
+    """The error that parks this folder alone."""
+    return FolderMissing(
+        name,
+        f"the folder {name!r} cannot be opened: {status.shown}",
+        hint="check its name (`listener check` lists the folders), or take it out of the list",
+    )
+
+
+def _encoded(session: Session, name: str) -> bytes:
+    try:
+        return encode.folder(name, utf8=session.utf8)
+    except Unencodable as error:
+        raise FolderMissing(name, f"the folder name {name!r} cannot be sent: {error}") from error
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+async def search(session: Session, uids: bytes, *, also: bytes = b"", look_again: bool = False) -> list[int]:
+    """UIDs of this set that are there (and match `also`), ascending, 0 and repeats filtered; the caller filters the rest.
+
+    `look_again` sends NOOP first: servers tell of other sessions' changes only between commands. Raises ServerUnavailable.
+    """
+    words = (b"UID", uids, also) if also else (b"UID", uids)
+    command = Command("UID SEARCH", words)
+    statuses, data = await session.run(*([Command("NOOP")] if look_again else []), command, want=_FOUND)
+    if statuses[-1].condition is not Condition.OK:
+        raise ServerUnavailable(f"the server refuses to search: {statuses[-1].shown}")
+    return found_uids(data)
+
+
+async def from_uid(session: Session, start: int, *, also: bytes = b"", look_again: bool = False) -> list[int]:
+    """UIDs at or above `start`. A server answers `start:*` beyond its last message with that message; that is filtered."""
+    found = await search(session, b"%d:*" % start, also=also, look_again=look_again)
+    return [uid for uid in found if uid >= start]
+
+
+async def still_there(session: Session, uids: Iterable[int]) -> set[int]:
+    """Those of the UIDs that the server still has, looked up anew."""
+    wanted, there = set(uids), set[int]()
+    for text in encode.uid_sets(wanted):
+        there.update(await search(session, text, look_again=True))
+    return there & wanted
+
+
+async def top_uid(session: Session) -> int:
+    """The largest UID there is; 0 in an empty folder."""
+    if session.selected and session.selected.exists == 0:
+        return 0
+    return max(await search(session, b"*"), default=0)
+
+
+async def next_uid(session: Session, selected: Selected, expected: int) -> int:
+    """What the next message will get, or more: UIDNEXT where the server tells it and it can be true, else behind the largest.
+
+    A UIDNEXT below `expected` is looked into: some servers tell too little although the messages are there.
+    """
+    told = selected.next_uid
+    if told is not None and told >= expected:
+        return told
+    return max(told or 1, await top_uid(session) + 1)
+
+
+async def windows(session: Session, start: int, end: int, *, also: bytes = b"") -> AsyncGenerator[list[int]]:
+    """UIDs at or above `start`, ascending, in lists that are bounded because one search finds at most SEARCH_WINDOW of them.
+
+    `end` is UIDNEXT. Where few can be found, one search does, and it finds what came since.
+    """
+    exists = session.selected.exists if session.selected else 0
+    if min(exists, end - start) <= SEARCH_WINDOW:
+        yield await from_uid(session, start, also=also)
+        return
+    for low in range(start, min(end, MAX_UID), SEARCH_WINDOW):
+        high = low + SEARCH_WINDOW - 1
+        found = await search(session, b"%d:%d" % (low, high), also=also)
+        yield [uid for uid in found if low <= uid <= high]
