@@ -14,16 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from ..mailbox import Extent, Fetched, Listing, Page, Receipt
-from . import events
+from . import bulk, events
 from .planning import FolderState, Known, folder_state, known_listings, set_folder, unique
-from .records import Accepted, Plan
+from .records import Accepted, Plan, State
 from .sql import load
 from .writer import Transaction
 
 _SQL = load("receiving")
+_DIGESTS = 50
+"""Digests looked up by one statement."""
 
 
 def accept(
@@ -34,16 +36,19 @@ def accept(
 
 
 @dataclass(slots=True)
-class _Tally:
-    accepted: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    ignored: int = 0
+class _Content:
+    """Octets by their digest: the raw row, and the entry of this account that has them (0: none)."""
+
+    raw: int
+    pruned: bool
+    original: int
+    folder: str
+    generation: int
 
 
 @dataclass(slots=True)
 class _Acceptance:
-    """One page on its way in."""
+    """One page on its way in; new rows are collected and written together."""
 
     tx: Transaction
     account: str
@@ -53,32 +58,42 @@ class _Acceptance:
     known: dict[str, Known] = field(init=False)
     folder: FolderState = field(init=False)
     stored: FolderState = field(init=False)
-    tally: _Tally = field(default_factory=_Tally)
+    contents: dict[bytes, _Content] = field(default_factory=dict)
+    last_entry: int = 0
+    last_raw: int = 0
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     happened: list[events.Event] = field(default_factory=list)
+    tally: dict[str, int] = field(default_factory=dict)
 
     def run(self, plan: Plan, fetched: Sequence[Fetched], digests: Sequence[bytes]) -> Accepted:
-        connection = self.tx.connection
-        self.listings = unique(self.page.listings)
-        self.known = known_listings(connection, self.account, self.page.folder, self.listings)
-        self.folder = self.stored = folder_state(connection, self.account, self.page.folder)
+        self._look_up(digests)
         self._begin_reset()
         self._renew_known()
         for rebind in plan.rebind:
             self._rebind(rebind.entry, rebind.listing, "identity")
         for listing in plan.before_baseline:
-            self._insert(listing, Extent.GONE, "ignored", "before_baseline")
+            self._insert(listing, State.IGNORED, "before_baseline")
         for item, digest in zip(fetched, digests, strict=True):
             self._take(item, digest)
+        self._write_rows()
         self._forget_attempts(fetched)
         self._move_sync_state()
         events.write(self.tx, self.happened)
-        return Accepted(self._receipts(), **{name: getattr(self.tally, name) for name in _Tally.__slots__})
+        return Accepted(self._receipts(), **self.tally)
+
+    def _look_up(self, digests: Sequence[bytes]) -> None:
+        connection = self.tx.connection
+        self.listings = unique(self.page.listings)
+        self.known = known_listings(connection, self.account, self.page.folder, self.listings)
+        self.folder = self.stored = folder_state(connection, self.account, self.page.folder)
+        self.last_entry, self.last_raw = connection.execute(_SQL["last_ids"]).fetchone()
+        for start in range(0, len(digests), _DIGESTS):
+            some = digests[start : start + _DIGESTS]
+            padded = (*some, *[None] * (_DIGESTS - len(some)))
+            for digest, *values in connection.execute(_SQL["contents"], (self.account, *padded)):
+                self.contents[digest] = _Content(*values)
 
     # --- resets ------------------------------------------------------------------------------------------------------
-
-    @property
-    def _in_reset(self) -> bool:
-        return self.folder.resetting
 
     def _begin_reset(self) -> None:
         """The first page of a reset that brings anything unknown begins a generation."""
@@ -90,7 +105,7 @@ class _Acceptance:
         """Known rows are of the present generation, and no longer owed where the server shows them as told."""
         told = [key for key, row in self.known.items() if row.owed and self.listings[key].acknowledged]
         self.tx.connection.executemany(_SQL["confirm"], [(self.account, self.page.folder, key) for key in told])
-        if self._in_reset:
+        if self.folder.resetting:
             old = [row.id for row in self.known.values() if row.generation < self.folder.generation]
             values = [{"id": entry, "generation": self.folder.generation} for entry in old]
             self.tx.connection.executemany(_SQL["renew"], values)
@@ -109,8 +124,7 @@ class _Acceptance:
         }
         self.tx.connection.execute(_SQL["rebind"], values)
         self._know(listing, entry)
-        detail = {"unique_id": listing.unique_id, "by": by}
-        self.happened.append((entry, self.account, "message.rebound", detail))
+        self.happened.append((entry, self.account, "message.rebound", {"unique_id": listing.unique_id, "by": by}))
 
     # --- one fetched message -----------------------------------------------------------------------------------------
 
@@ -125,43 +139,42 @@ class _Acceptance:
         elif item.extent is Extent.HEADER:
             self._header(item, digest, row)
         elif item.extent is Extent.GONE:
-            self._without(item, row, "ignored", "vanished")
+            self._without(item, row, State.IGNORED, "vanished")
         else:
-            self._without(item, row, "quarantined", "refused")
+            self._without(item, row, State.QUARANTINED, "refused")
 
     def _whole(self, item: Fetched, digest: bytes, row: Known | None) -> None:
-        raw = self._store(digest, item.octets)
-        values = {"raw": raw, "account": self.account}
-        original = self.tx.connection.execute(_SQL["original"], values).fetchone()
+        content = self._store(digest, item.octets)
         if row is not None:
-            self._fill(item, row, raw, original[0] if original else None)
-        elif original is None:
-            self._insert(item.listing, Extent.WHOLE, "accepted", "", raw=raw, size=len(item.octets))
+            self._fill(item, row, content)
+        elif not content.original:
+            self._insert(item.listing, State.ACCEPTED, "", whole=content, size=len(item.octets))
         else:
-            self._known_octets(item, raw, *original)
+            self._known_octets(item, content)
 
-    def _known_octets(self, item: Fetched, raw: int, original: int, folder: str, generation: int) -> None:
-        entry = self._stale(original, folder, generation) if self._in_reset else None
+    def _known_octets(self, item: Fetched, content: _Content) -> None:
+        entry = self._stale(content) if self.folder.resetting else None
         if entry is not None:
             self._rebind(entry, item.listing, "digest")
         else:
-            self._insert(
-                item.listing, Extent.WHOLE, "ignored", "duplicate", raw=raw, size=len(item.octets), duplicate_of=original
-            )
+            self._insert(item.listing, State.IGNORED, "duplicate", whole=content, size=len(item.octets))
 
-    def _stale(self, original: int, folder: str, generation: int) -> int | None:
+    def _stale(self, content: _Content) -> int | None:
         """The row with these octets whose id is of before the reset: the original, else one of its duplicates."""
-        if folder == self.page.folder and generation < self.folder.generation:
-            return original
-        values = {"original": original, "generation": self.folder.generation, "folder": self.page.folder}
+        if content.folder == self.page.folder and content.generation < self.folder.generation:
+            content.generation = self.folder.generation
+            return content.original
+        values = {"original": content.original, "generation": self.folder.generation, "folder": self.page.folder}
         row = self.tx.connection.execute(_SQL["stale_duplicate"], values).fetchone()
         return row[0] if row else None
 
-    def _fill(self, item: Fetched, row: Known, raw: int, original: int | None) -> None:
+    def _fill(self, item: Fetched, row: Known, content: _Content) -> None:
         """A row that lacked its octets has them now: released from quarantine, or vanished and listed again."""
+        self._write_rows()
+        original = content.original or None
         values: dict[str, Any] = {
             "id": row.id,
-            "raw": raw,
+            "raw": content.raw,
             "owed": self._owed(item.listing),
             "epoch": self.tx.epoch,
             "size": item.listing.size if item.listing.size is not None else len(item.octets),
@@ -169,80 +182,82 @@ class _Acceptance:
             "duplicate_of": original,
         }
         self.tx.connection.execute(_SQL["fill"], values)
-        if original is not None:
-            self.tx.connection.execute(_SQL["fill_duplicate"], {"id": row.id})
-        self._count("ignored" if original else "accepted", "duplicate" if original else "")
-        self._know(item.listing, row.id)
         self.happened.append((row.id, self.account, "message.fetched", {"size": len(item.octets)}))
+        if original is None:
+            content.original, content.folder, content.generation = row.id, self.page.folder, self.folder.generation
+            self._count(State.ACCEPTED, "")
+        else:
+            self.tx.connection.execute(_SQL["fill_duplicate"], {"id": row.id})
+            self._count(State.IGNORED, "duplicate")
+        self._know(item.listing, row.id)
 
     def _header(self, item: Fetched, digest: bytes, row: Known | None) -> None:
-        raw = self._store(digest, item.octets)
+        content = self._store(digest, item.octets)
         if row is None:
-            self._insert(item.listing, Extent.HEADER, "quarantined", "too_large", raw=raw)
+            self._insert(item.listing, State.QUARANTINED, "too_large", header=content)
         else:
-            self.tx.connection.execute(_SQL["fill_header"], {"id": row.id, "raw": raw})
+            self.tx.connection.execute(_SQL["fill_header"], {"id": row.id, "raw": content.raw})
             self._again(item, row, "too_large")
 
-    def _without(self, item: Fetched, row: Known | None, state: str, reason: str) -> None:
+    def _without(self, item: Fetched, row: Known | None, state: State, reason: str) -> None:
         if row is None:
-            self._insert(item.listing, Extent.GONE, state, reason, detail={"server": item.detail} if item.detail else {})
+            self._insert(item.listing, state, reason, detail={"server": item.detail} if item.detail else {})
         else:
             self._again(item, row, reason)
 
     def _again(self, item: Fetched, row: Known, reason: str) -> None:
         """Asked for once more and still not had: the row says why; what has vanished again stays as it is."""
-        if row.reason != reason:
+        if row.reason != reason or row.state == State.QUARANTINED:
             self.tx.connection.execute(_SQL["quarantine_again"], {"id": row.id, "reason": reason})
             detail = {"reason": reason, "server": item.detail}
             self.happened.append((row.id, self.account, "message.quarantined", detail))
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _store(self, digest: bytes, octets: bytes) -> int:
+    def _store(self, digest: bytes, octets: bytes) -> _Content:
         """The octets, once per digest."""
-        row = self.tx.connection.execute(_SQL["insert_raw"], (digest, octets)).fetchone()
-        row = row or self.tx.connection.execute(_SQL["raw_id"], (digest,)).fetchone()
-        return cast(int, row[0])
+        content = self.contents.get(digest)
+        if content is None:
+            self.last_raw += 1
+            self.tx.connection.execute(_SQL["insert_raw"], (self.last_raw, digest, octets))
+            content = self.contents[digest] = _Content(self.last_raw, False, 0, "", 0)
+        elif content.pruned:
+            self.tx.connection.execute(_SQL["restore_raw"], (octets, content.raw))
+            content.pruned = False
+        return content
 
     def _insert(
         self,
         listing: Listing,
-        extent: Extent,
-        state: str,
+        state: State,
         reason: str,
         *,
-        raw: int | None = None,
+        whole: _Content | None = None,
+        header: _Content | None = None,
         size: int | None = None,
-        duplicate_of: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
+        """A new row. The first with its octets becomes the original, any other names that one."""
         if listing.unique_id in self.known:
             return
-        values = {
-            "account": self.account,
-            "folder": self.page.folder,
-            "unique_id": listing.unique_id,
-            "provider_id": listing.provider_id,
-            "size": listing.size if listing.size is not None else size,
-            "received_at": listing.received_at,
-            "generation": self.folder.generation,
-            "extent": "none" if raw is None else extent.value,
-            "raw": raw,
-            "state": state,
-            "reason": reason,
-            "duplicate_of": duplicate_of,
-            "owed": extent is Extent.WHOLE and self._owed(listing),
-            "refetch": reason == "vanished",
-            "epoch": self.tx.epoch,
-            "now": self.tx.now,
-        }
-        entry = cast(int, self.tx.connection.execute(_SQL["insert_entry"], values).lastrowid)
-        self._know(listing, entry)
+        self.last_entry += 1
+        twin = whole.original or None if whole else None
+        if whole and not whole.original:
+            whole.original, whole.folder, whole.generation = self.last_entry, self.page.folder, self.folder.generation
+        content = whole or header
+        row: tuple[Any, ...] = (self.last_entry, self.account, self.page.folder, listing.unique_id, listing.provider_id)
+        row += (listing.size if listing.size is not None else size, listing.received_at, self.folder.generation)
+        row += ("whole" if whole else "header" if header else "none", content.raw if content else None)
+        row += (state.value, reason, twin, bool(whole) and self._owed(listing), reason == "vanished")
+        self.rows.append((*row, self.tx.epoch, self.tx.now))
+        self._know(listing, self.last_entry)
         self._count(state, reason)
+        self._tell_new(listing, state, reason, {"duplicate_of": twin} if twin else detail)
+
+    def _tell_new(self, listing: Listing, state: State, reason: str, detail: Mapping[str, Any] | None) -> None:
         story = {"folder": self.page.folder, "unique_id": listing.unique_id, "sync_state": self.page.sync_state}
-        more = {"reason": reason} if reason else {}
-        twin = {"duplicate_of": duplicate_of} if duplicate_of else {}
-        self.happened.append((entry, self.account, f"message.{state}", story | more | twin | dict(detail or {})))
+        story |= {"reason": reason} if reason else {}
+        self.happened.append((self.last_entry, self.account, f"message.{state}", story | dict(detail or {})))
 
     def _owed(self, listing: Listing) -> bool:
         return self.owe and not listing.acknowledged
@@ -250,9 +265,13 @@ class _Acceptance:
     def _know(self, listing: Listing, entry: int) -> None:
         self.known[listing.unique_id] = Known(entry, "", "", "", False, False, self.folder.generation)
 
-    def _count(self, state: str, reason: str) -> None:
-        name = "duplicates" if reason == "duplicate" else state
-        setattr(self.tally, name, getattr(self.tally, name) + 1)
+    def _count(self, state: State, reason: str) -> None:
+        name = "duplicates" if reason == "duplicate" else state.value
+        self.tally[name] = self.tally.get(name, 0) + 1
+
+    def _write_rows(self) -> None:
+        bulk.insert(self.tx.connection, _SQL["insert_entry"], self.rows)
+        self.rows.clear()
 
     # --- the end of the page -----------------------------------------------------------------------------------------
 
@@ -266,11 +285,10 @@ class _Acceptance:
         complete = not self.listings.keys() - self.known.keys()
         state = self.page.sync_state if complete and self.page.sync_state is not None else self.folder.sync_state
         ended = complete and self.page.remaining == 0 and (self.page.reset or self.page.sync_state is not None)
-        resetting = self.folder.resetting and not ended
-        now = FolderState(state, self.folder.generation, resetting)
+        now = FolderState(state, self.folder.generation, self.folder.resetting and not ended)
         if now != self.stored:
             set_folder(self.tx.connection, self.account, self.page.folder, now)
 
     def _receipts(self) -> tuple[Receipt, ...]:
-        now_known = known_listings(self.tx.connection, self.account, self.page.folder, self.listings)
-        return tuple(Receipt(self.page.folder, key) for key, row in now_known.items() if row.owed)
+        rows = known_listings(self.tx.connection, self.account, self.page.folder, self.listings)
+        return tuple(Receipt(self.page.folder, key) for key, row in rows.items() if row.owed)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import bulk
 from .sql import load
 from .writer import Transaction
 
@@ -22,7 +23,7 @@ def write(tx: Transaction, happened: Sequence[Event]) -> None:
     """Append them, in order."""
     if happened:
         rows = [(entry, account, tx.now, kind, encode(detail)) for entry, account, kind, detail in happened]
-        tx.connection.executemany(_SQL["insert"], rows)
+        bulk.insert(tx.connection, _SQL["insert"], rows)
 
 
 def encode(value: object) -> str:

@@ -18,7 +18,7 @@ from typing import Any, cast
 from .. import cases
 from ..errors import Refused
 from ..message.model import Address, InboundMessage
-from . import events
+from . import bulk, events
 from .events import clean
 from .records import DueEntry, Parsed, State
 from .sql import load
@@ -28,6 +28,7 @@ _SQL = load("filing")
 _COPY = 1
 """Which of several messages with equal octets is filed: always the first, the others are ignored(duplicate)."""
 _CASE_ID_OCTETS = 8
+_CASE_DRAWS = 1_000
 MAX_PARTICIPANTS = 50
 """How many addresses of one message are kept as participants of its case."""
 
@@ -63,6 +64,7 @@ def parse_attempted(tx: Transaction, entry: int) -> int:
 def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> list[tuple[int, str | None]]:
     """Each entry's case, None where it ended before one."""
     filing = _Filing(tx, hooks)
+    filing.look_up(batch)
     answer = [(parsed.entry, filing.one(parsed)) for parsed in batch]
     filing.write()
     return answer
@@ -70,24 +72,33 @@ def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[
 
 @dataclass(slots=True)
 class _Filing:
-    """A batch on its way; what nothing later in the batch asks for is collected and written at its end."""
+    """A batch on its way; new rows are collected and written together."""
 
     tx: Transaction
     hooks: Mapping[str, Sequence[str]]
+    entries: dict[int, tuple[str, str, bytes]] = field(default_factory=dict)
+    filed: dict[tuple[str, str], str] = field(default_factory=dict)
+    busy: dict[tuple[str, str], bool] = field(default_factory=dict)
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    message_ids: list[tuple[Any, ...]] = field(default_factory=list)
     attachments: list[tuple[Any, ...]] = field(default_factory=list)
-    participants: list[tuple[str, str, str]] = field(default_factory=list)
-    deliveries: list[dict[str, Any]] = field(default_factory=list)
-    states: list[tuple[str, str, int]] = field(default_factory=list)
+    participants: list[tuple[Any, ...]] = field(default_factory=list)
+    deliveries: list[tuple[Any, ...]] = field(default_factory=list)
+    states: dict[tuple[State, str], list[int]] = field(default_factory=dict)
     happened: list[events.Event] = field(default_factory=list)
 
+    def look_up(self, batch: Sequence[Parsed]) -> None:
+        ids = json.dumps([parsed.entry for parsed in batch])
+        self.entries = {entry: (account, state, digest) for entry, account, state, digest in self._select("to_file", ids)}
+
     def one(self, parsed: Parsed) -> str | None:
-        row = self.tx.connection.execute(_SQL["to_file"], (parsed.entry,)).fetchone()
-        if row is None:
+        if parsed.entry not in self.entries:
             raise Refused(f"there is no entry {parsed.entry}")
-        account, state, digest = row
+        account, state, digest = self.entries[parsed.entry]
         if state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
-            known = self.tx.connection.execute(_SQL["filed_in"], (parsed.entry,)).fetchone()
+            known = self._select("filed_in", parsed.entry).fetchone()
             return known[0] if known else None
+        self.entries[parsed.entry] = (account, parsed.state, digest)
         if parsed.state is State.FILED:
             return self._file(parsed, account, digest)
         self._end(parsed, account)
@@ -95,17 +106,21 @@ class _Filing:
 
     def write(self) -> None:
         connection = self.tx.connection
-        connection.executemany(_SQL["insert_attachment"], self.attachments)
-        connection.executemany(_SQL["insert_participant"], self.participants)
-        connection.executemany(_SQL["insert_delivery"], self.deliveries)
-        connection.executemany(_SQL["set_state"], self.states)
+        bulk.insert(connection, _SQL["insert_message"], self.messages)
+        bulk.insert(connection, _SQL["insert_message_id"], self.message_ids)
+        bulk.insert(connection, _SQL["insert_attachment"], self.attachments)
+        bulk.insert(connection, _SQL["insert_participant"], self.participants)
+        bulk.insert(connection, _SQL["insert_delivery"], self.deliveries)
+        for (state, reason), entries in self.states.items():
+            values = {"state": state.value, "reason": reason, "entries": json.dumps(entries)}
+            connection.execute(_SQL["set_states"], values)
         events.write(self.tx, self.happened)
 
     def _end(self, parsed: Parsed, account: str) -> None:
         """Ended before a case: ignored, quarantined or dead; what could be read of it is kept."""
         if parsed.message is not None:
             self._keep(parsed.entry, parsed.message, None)
-        self.states.append((parsed.state.value, parsed.reason, parsed.entry))
+        self._move(parsed.entry, parsed.state, parsed.reason)
         detail = {"reason": parsed.reason} | dict(parsed.detail or {})
         self.happened.append((parsed.entry, account, f"message.{parsed.state}", detail))
 
@@ -121,7 +136,9 @@ class _Filing:
             self.tx.connection.execute(_SQL["join_case"], {"case_id": case, "now": self.tx.now})
         self._keep(parsed.entry, message, case)
         if message.message_id:
-            self.tx.connection.execute(_SQL["insert_message_id"], (account, clean(message.message_id), parsed.entry, case))
+            message_id = clean(message.message_id)
+            self.message_ids.append((account, message_id, parsed.entry, case))
+            self.filed.setdefault((account, message_id), case)
         self.participants.extend(_participants(case, message))
         self._deliver(parsed.entry, account, digest, case)
         why = {"case": case, "rule": decision.rule} | ({"matched": decision.matched} if decision.matched else {})
@@ -131,32 +148,46 @@ class _Filing:
     def _filed_where(self, account: str, wanted: Sequence[str]) -> dict[str, str]:
         """The case of each Message-ID that is filed in this account; of the first, where an id was used again."""
         by_id = {clean(message_id): message_id for message_id in wanted}
+        here = {by_id[key]: self.filed[account, key] for key in by_id if (account, key) in self.filed}
         values = {"account": account, "message_ids": json.dumps(list(by_id))}
-        return {by_id[found]: case for found, case in self.tx.connection.execute(_SQL["filed_where"], values) if case}
+        return here | {by_id[key]: case for key, case in self.tx.connection.execute(_SQL["filed_where"], values) if case}
 
     def _open_case(self, account: str, digest: bytes, entry: int, message: InboundMessage) -> str:
-        case = _case_id(self.tx.connection, account, digest)
-        row = (case, account, clean(message.subject), clean(_sender(message)), entry, self.tx.now)
-        self.tx.connection.execute(_SQL["insert_case"], row)
-        return case
+        values = (account, clean(message.subject), clean(_sender(message)), entry, self.tx.now)
+        for draw in range(_CASE_DRAWS):
+            case = case_id(account, digest, draw)
+            if self.tx.connection.execute(_SQL["insert_case"], (case, *values)).rowcount:
+                self.busy.update(((case, hook), False) for hook in self.hooks.get(account, ()))
+                return case
+        raise Refused("no free case id")
 
     def _keep(self, entry: int, message: InboundMessage, case: str | None) -> None:
         head = (clean(message.message_id), message.kind.value, clean(message.subject), clean(_sender(message)))
-        self.tx.connection.execute(_SQL["insert_message"], (entry, case, *head, events.encode(message.as_json())))
+        self.messages.append((entry, case, *head, events.encode(message.as_json())))
         for position, part in enumerate(message.attachments):
             content_id = None if part.content_id is None else clean(part.content_id)
             name, kind = clean(part.filename), clean(part.content_type)
             self.attachments.append((entry, position, name, kind, part.size, part.sha256, content_id, part.disposition))
 
     def _deliver(self, entry: int, account: str, digest: bytes, case: str) -> None:
+        """One delivery a hook: due now at the head of its line, else without a time behind the one that is."""
         hooks = self.hooks.get(account, ())
         for hook in hooks:
-            key = idempotency_key(account, digest, hook)
-            values = {"entry": entry, "case_id": case, "account": account, "hook": hook, "key": key, "now": self.tx.now}
-            self.deliveries.append(values)
-        self.states.append((State.FILED.value, "", entry))
+            line = (case, hook)
+            if line not in self.busy:
+                self.busy[line] = self._select("line_busy", *line).fetchone()[0]
+            due_at = None if self.busy[line] else self.tx.now
+            self.deliveries.append((entry, case, account, hook, idempotency_key(account, digest, hook), due_at))
+            self.busy[line] = True
+        self._move(entry, State.FILED, "")
         if not hooks:
-            self.states.append((State.DONE.value, "", entry))
+            self._move(entry, State.DONE, "")
+
+    def _move(self, entry: int, state: State, reason: str) -> None:
+        self.states.setdefault((state, reason), []).append(entry)
+
+    def _select(self, name: str, *values: Any) -> sqlite3.Cursor:
+        return self.tx.connection.execute(_SQL[name], values)
 
 
 def idempotency_key(account: str, digest: bytes, hook: str) -> str:
@@ -164,14 +195,10 @@ def idempotency_key(account: str, digest: bytes, hook: str) -> str:
     return hashlib.sha256("\0".join((account, digest.hex(), str(_COPY), hook)).encode("utf-8")).hexdigest()
 
 
-def _case_id(connection: sqlite3.Connection, account: str, digest: bytes) -> str:
+def case_id(account: str, digest: bytes, draw: int) -> str:
     """Thirteen letters and digits, by account and first message; another draw where they are taken."""
-    for draw in range(1_000):
-        seed = "\0".join(("case", account, digest.hex(), str(draw))).encode("utf-8")
-        letters = base64.b32encode(hashlib.sha256(seed).digest()[:_CASE_ID_OCTETS]).decode("ascii").rstrip("=")
-        if not connection.execute(_SQL["case_taken"], (letters,)).fetchone()[0]:
-            return letters
-    raise Refused("no free case id")
+    seed = "\0".join(("case", account, digest.hex(), str(draw))).encode("utf-8")
+    return base64.b32encode(hashlib.sha256(seed).digest()[:_CASE_ID_OCTETS]).decode("ascii").rstrip("=")
 
 
 def _sender(message: InboundMessage) -> str:
@@ -181,6 +208,6 @@ def _sender(message: InboundMessage) -> str:
     return ""
 
 
-def _participants(case: str, message: InboundMessage) -> list[tuple[str, str, str]]:
+def _participants(case: str, message: InboundMessage) -> list[tuple[Any, ...]]:
     everybody: list[Address] = [*message.from_, *message.reply_to, *message.to, *message.cc]
     return [(case, clean(one.address), clean(one.name)) for one in everybody[:MAX_PARTICIPANTS] if one.address]

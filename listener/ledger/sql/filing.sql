@@ -12,7 +12,8 @@ WHERE e.id = ?;
 UPDATE entries SET attempts = attempts + 1 WHERE id = :id AND state = 'accepted' RETURNING attempts;
 
 -- name: to_file
-SELECT e.account, e.state, r.digest FROM entries AS e JOIN raw AS r ON r.id = e.raw WHERE e.id = ?;
+SELECT e.id, e.account, e.state, r.digest FROM json_each(?) AS wanted
+CROSS JOIN entries AS e ON e.id = wanted.value JOIN raw AS r ON r.id = e.raw;
 
 -- name: filed_in
 SELECT case_id FROM messages WHERE entry = ?;
@@ -22,14 +23,12 @@ SELECT wanted.value, (
   SELECT m.case_id FROM message_ids AS m WHERE m.account = :account AND m.message_id = wanted.value ORDER BY m.entry LIMIT 1
 ) FROM json_each(:message_ids) AS wanted;
 
--- name: set_state
-UPDATE entries SET state = ?, reason = ? WHERE id = ?;
-
--- name: case_taken
-SELECT EXISTS (SELECT 1 FROM cases WHERE id = ?);
+-- name: set_states
+UPDATE entries SET state = :state, reason = :reason WHERE id IN (SELECT value FROM json_each(:entries));
 
 -- name: insert_case
-INSERT INTO cases (id, account, subject, requester, opened_by, messages, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?);
+INSERT INTO cases (id, account, subject, requester, opened_by, messages, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: join_case
 UPDATE cases SET messages = messages + 1, status = 'open', updated_at = :now WHERE id = :case_id;
@@ -50,7 +49,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_participant
 INSERT INTO participants (case_id, address, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
+-- name: line_busy
+SELECT EXISTS (SELECT 1 FROM deliveries WHERE case_id = ? AND hook = ? AND state = 'due');
+
 -- name: insert_delivery
-INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state, due_at)
-VALUES (:entry, :case_id, :account, :hook, :key, 'due', CASE WHEN EXISTS (
-  SELECT 1 FROM deliveries WHERE case_id = :case_id AND hook = :hook AND state = 'due') THEN NULL ELSE :now END);
+INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state, due_at) VALUES (?, ?, ?, ?, ?, 'due', ?);

@@ -43,27 +43,30 @@ SELECT e.id, e.generation FROM (
 CROSS JOIN entries AS e ON e.id = found.entry
 WHERE e.folder = :folder AND e.size = :size AND e.received_at = :received_at;
 
+-- name: last_ids
+SELECT coalesce((SELECT max(id) FROM entries), 0), coalesce((SELECT max(id) FROM raw), 0);
+
+-- name: contents
+SELECT r.digest, r.id, r.octets IS NULL, coalesce(e.id, 0), coalesce(e.folder, ''), coalesce(e.generation, 0)
+FROM raw AS r
+LEFT JOIN entries AS e ON e.raw = r.id AND e.account = ? AND e.extent = 'whole' AND e.duplicate_of IS NULL
+WHERE r.digest IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                   ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: insert_raw
-INSERT INTO raw (digest, octets) VALUES (?, ?)
-ON CONFLICT (digest) DO UPDATE SET octets = excluded.octets WHERE raw.octets IS NULL
-RETURNING id;
+INSERT INTO raw (id, digest, octets) VALUES (?, ?, ?);
 
--- name: raw_id
-SELECT id FROM raw WHERE digest = ?;
-
--- name: original
-SELECT id, folder, generation FROM entries
-WHERE raw = :raw AND account = :account AND extent = 'whole' AND duplicate_of IS NULL;
+-- name: restore_raw
+UPDATE raw SET octets = ? WHERE id = ?;
 
 -- name: stale_duplicate
 SELECT id FROM entries
 WHERE duplicate_of = :original AND generation < :generation AND folder = :folder LIMIT 1;
 
 -- name: insert_entry
-INSERT INTO entries (account, folder, unique_id, provider_id, size, received_at, generation, extent, raw,
+INSERT INTO entries (id, account, folder, unique_id, provider_id, size, received_at, generation, extent, raw,
                      state, reason, duplicate_of, owed, refetch, epoch, accepted_at)
-VALUES (:account, :folder, :unique_id, :provider_id, :size, :received_at, :generation, :extent, :raw,
-        :state, :reason, :duplicate_of, :owed, :refetch, :epoch, :now);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: rebind
 UPDATE entries SET unique_id = :unique_id, provider_id = coalesce(:provider_id, provider_id),
