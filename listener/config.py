@@ -80,8 +80,8 @@ class Admin(Table):
     bind: Bind = setting("127.0.0.1:8025", "Where health, metrics, API and console listen.")
     token_file: SecretFile | None = setting(
         None,
-        "Token that `/healthz`, the API and the console ask for. Without it they answer 401 to everybody.",
-        said="no access",
+        "Token that `/healthz`, the API and the console ask for. Without it one is made in `state_dir/admin-token`.",
+        said="made in `state_dir`",
         example="admin-token",
     )
     probe_bind: Bind | None = setting(

@@ -79,7 +79,7 @@ GRAPH_HOST = "graph.microsoft.com"
 
 
 def _port(given: Mapping[str, Any]) -> int:
-    return PORTS.get((given.get("protocol", ""), given.get("security", "")), 0)
+    return PORTS.get((given.get("protocol", ""), given.get("security", "")), 443)
 
 
 class Receiver(Table):
@@ -100,7 +100,7 @@ class Receiver(Table):
         example="imap.example.com",
     )
     port: Count = setting(
-        _port, "The server's port.", said="993 (IMAP) or 995 (POP3) with `tls`, else 143 or 110", example=993, ge=0, le=65535
+        _port, "The server's port.", said="993 (IMAP) or 995 (POP3) with `tls`, else 143 or 110", example=993, ge=1, le=65535
     )
     insecure: Flag = setting(False, "Let passwords and mail cross a network unencrypted; anybody on the way can read them.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
@@ -162,7 +162,7 @@ class Sender(Table):
         example="smtp.example.com",
     )
     port: Count = setting(
-        _port, "The server's port.", said="465 with `tls`, 587 with `starttls`, 25 with `none`", example=465, ge=0, le=65535
+        _port, "The server's port.", said="465 with `tls`, 587 with `starttls`, 25 with `none`", example=465, ge=1, le=65535
     )
     insecure: Flag = setting(False, "As for the receiver.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")

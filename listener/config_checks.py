@@ -80,9 +80,7 @@ def _server(side: Receiver | Sender, name: str, account: Account, provider: Prov
     elif not side.host:
         yield Conflict((name, "host"), _no_host(side, provider), (("provider",), protocol))
     meant = MEANT.get(side.port)
-    if side.port == 0:
-        yield Conflict((name, "port"), "0 is no port", (protocol, security))
-    elif meant and meant is not side.security and not (meant is Security.STARTTLS and side.security is Security.NONE):
+    if meant and meant is not side.security and not (meant is Security.STARTTLS and side.security is Security.NONE):
         yield Conflict((name, "port"), _wrong_port(side, meant), (security, protocol))
     elif PROTOCOL_OF.get(side.port, side.protocol) != side.protocol:
         yield Conflict((name, "port"), f"{side.port} is the port of {PROTOCOL_OF[side.port].upper()}", (protocol, security))

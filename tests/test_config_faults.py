@@ -56,7 +56,7 @@ def with_oauth(profile: str) -> str:
         (replaced('id = "a"', 'id = "a"\npasswort = "hunter2"'), 3, "accounts[0].passwort", "password_file ="),
         (GOOD + "port = '993'\n", 7, R + "port", "whole number, without quotes"),
         (GOOD + "port = 70000\n", 7, R + "port", "at most 65535"),
-        (GOOD + "port = 0\n", 7, R + "port", "0 is no port"),
+        (GOOD + "port = 0\n", 7, R + "port", "at least 1"),
         (GOOD + 'security = "ssl"\n', 7, R + "security", 'one of "tls", "starttls", "none"'),
         (GOOD + "poll_interval = 60\n", 7, R + "poll_interval", '"60s"'),
         (GOOD + 'idle_interval = "29m"\n', 7, R + "idle_interval", 'at most "28m"'),
