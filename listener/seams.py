@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from .config import Account, Config
+from .config import Account, Config, Limits
 from .hooks import HookHost
 from .hooks.build import build_hosts, rebuilt
 from .ledger import Ledger
 from .mailbox import Mailbox
+from .parsing import Parser
 
 OpenMailbox = Callable[[Account, Config], Awaitable[Mailbox]]
 Hosts = Mapping[str, HookHost]
@@ -25,6 +26,11 @@ async def open_mailbox(account: Account, config: Config) -> Mailbox:
     raise AssertionError(account.receiver.protocol)
 
 
+def make_parser(limits: Limits) -> Parser:
+    """Parses in this process what is quick, and the rest in workers under these limits."""
+    return Parser(deadline=limits.parse_timeout, memory=limits.parse_memory)
+
+
 @dataclass(frozen=True, slots=True)
 class Seams:
     """The factories."""
@@ -33,3 +39,4 @@ class Seams:
     open_mailbox: OpenMailbox = open_mailbox
     build_hosts: Callable[[Config], Hosts] = build_hosts
     rebuild_hosts: Callable[[Config, Hosts, Config], Hosts] = rebuilt
+    make_parser: Callable[[Limits], Parser] = make_parser

@@ -17,7 +17,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 
@@ -30,12 +30,14 @@ from .admin.metrics import Metrics
 from .admin.server import AdminServer, AdminUnavailable, admin_token
 from .admin.verbs import Verbs
 from .backoff import Backoff
-from .config import Config, changes
+from .config import Account, Config, changes
+from .dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
 from .errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from .fleet import Fleet
 from .hooks import HookHost
 from .hooks.build import start_hosts, stop_hosts
 from .keeper import Work, keep
+from .message.model import Trust
 from .seams import Seams
 from .systemd import Notifier
 
@@ -52,6 +54,9 @@ HOOKS = 30.0
 
 AFTER_FULL = 2.0
 """Seconds over which accounts come back once the ledger can be written again."""
+
+TOPMOST = "topmost-no-authserv-id"
+"""Microsoft 365 writes no authserv-id; the topmost field is its own."""
 
 FINE, AT_ONCE, TRY_AGAIN, CONFIGURATION = 0, 1, 75, 78
 
@@ -82,9 +87,11 @@ class Supervisor:
         self._code = FINE
         self._draining = False
         self._reload_wanted = False
+        self._reloading: asyncio.Task[None] | None = None
         self._stirred = asyncio.Event()
         self._writable = asyncio.Event()
-        self._hooks: dict[str, Sequence[str]] = hook_names(config)
+        self._full = False
+        self._plans = plans_of(config)
         self._hosts: dict[str, HookHost] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -100,6 +107,8 @@ class Supervisor:
             try:
                 await self._start()
                 await self._watch()
+            except LedgerError as error:
+                self._fatal(error)
             finally:
                 await self._drain()
         log.info("daemon.stopped", code=self._code)
@@ -120,7 +129,22 @@ class Supervisor:
             api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), admin_token(admin, listener.state_dir))
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
+            self._parser = self._seams.make_parser(self.config.limits)
+            self._dispatcher = self._make_dispatcher()
             undo.pop_all()
+
+    def _make_dispatcher(self) -> Dispatcher:
+        metrics = self.metrics
+        return Dispatcher(
+            self.ledger,
+            self._parser,
+            self._hosts,
+            self._plans,
+            DispatchLimits(hook_attempts=self.config.limits.hook_attempts),
+            Observer(metrics.count_filed, metrics.count_set_aside, metrics.count_delivered),
+            now=self._now,
+            uniform=self._chance.uniform,
+        )
 
     def _shared(self) -> Shared:
         clock = asyncio.get_running_loop().time
@@ -133,8 +157,6 @@ class Supervisor:
     # --- start ----------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        await self.ledger.drop_hooks(self._hooks)
-        self._dispatcher = self._seams.dispatcher(self.ledger, self._hosts, self._hooks, self.config)
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
         await self._fleet.start(self.config.accounts, self.config)
         self._notifier.ready(self._in_words())
@@ -147,6 +169,8 @@ class Supervisor:
 
     async def _task_ended(self, name: str, error: BaseException | None) -> None:
         """A task that should run for ever has ended: say so. Trouble with the ledger is everybody's."""
+        if self._draining:
+            return
         if isinstance(error, LedgerFull):
             await self._until_writable()
         elif isinstance(error, LedgerError):
@@ -168,9 +192,9 @@ class Supervisor:
         pause = min(ROUND, self._notifier.watchdog_interval or ROUND)
         while not self._draining:
             await self._round()
-            if self._reload_wanted:
+            if self._reload_wanted and (self._reloading is None or self._reloading.done()):
                 self._reload_wanted = False
-                await self._reload()
+                self._reloading = asyncio.create_task(self._reload(), name="reload")
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stirred.wait()
@@ -193,15 +217,17 @@ class Supervisor:
             log.error("ledger.stalled", seconds=PROBE)
             return False
         except LedgerFull as error:
-            if self._writable.is_set():
+            if not self._full:
                 log.error("ledger.full", error=str(error))
+            self._full = True
             self._writable.clear()
         except LedgerError as error:
             self._fatal(error)
             return False
         else:
-            if not self._writable.is_set():
+            if self._full:
                 log.info("ledger.writable")
+            self._full = False
             self._writable.set()
         return True
 
@@ -260,45 +286,44 @@ class Supervisor:
         """Read and check everything first; what cannot be used changes nothing (R-97)."""
         self._notifier.reloading()
         try:
-            new = await asyncio.to_thread(self._reread)
-            hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
-            await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
+            await self._change_to(await asyncio.to_thread(self._reread))
         except ConfigurationError as error:
             for fault in error.faults:
                 log.error("reload.refused", fault=str(fault))
             self.metrics.reloads.labels("refused").inc()
+        except LedgerError as error:
+            self._fatal(error)
+        except Exception as error:  # ours: the old configuration goes on
+            log.error("reload.failed", error=described(error), exc_info=error)
+            self.metrics.reloads.labels("failed").inc()
         else:
-            await self._apply(new, hosts)
             self.metrics.reloads.labels("applied").inc()
         self._notifier.ready(self._in_words())
+        self._stirred.set()
+
+    async def _change_to(self, new: Config) -> None:
+        """Start what is new among the hooks, which may be refused; then apply the rest, which may not."""
+        hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
+        await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
+        await self._apply(new, hosts)
 
     async def _apply(self, new: Config, hosts: dict[str, HookHost]) -> None:
         """Restart what changed, end what was removed, start what was added; leave the rest alone."""
         diff = changes(self.config, new)
         log.info("reload.applied", added=sorted(diff.added), removed=sorted(diff.removed), changed=sorted(diff.changed))
-        if diff.restart_needed:
-            log.warning("reload.restart_needed", settings="[listener] and [admin] are read at the start only")
+        if diff.restart_needed or new.limits != self.config.limits:
+            log.warning("reload.restart_needed", settings="[listener], [admin] and the limits of all accounts together")
         await self._fleet.stop(diff.removed | diff.changed)
-        retired = self._adopt(new, hosts)
+        # Deliveries of removed accounts are still finished, so their hooks stay until the next start.
+        removed = {id: plan for id, plan in self._plans.items() if new.account(id) is None}
+        before, self._plans = self._hosts, removed | plans_of(new)
+        needed = {name for plan in self._plans.values() for name in plan.hooks}
+        self._hosts = {name: host for name, host in (before | hosts).items() if name in needed}
+        await self._dispatcher.update(self._hosts, self._plans)
+        await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
+        self.config = new.model_copy(update={"listener": self.config.listener, "admin": self.config.admin})
         begin = diff.added | diff.changed
         await self._fleet.start([account for account in new.accounts if account.id in begin], new)
-        await stop_hosts(retired)
-
-    def _adopt(self, new: Config, hosts: dict[str, HookHost]) -> list[HookHost]:
-        """Take the new configuration; returns the hosts that nobody needs any more.
-
-        Deliveries of removed accounts are still finished, so their hooks stay until the next start.
-        """
-        kept = {id: names for id, names in self._hooks.items() if new.account(id) is None}
-        before = dict(self._hosts)
-        for name in self._hosts.keys() - hosts.keys() - {name for names in kept.values() for name in names}:
-            del self._hosts[name]
-        self._hosts.update(hosts)
-        self._hooks.clear()
-        self._hooks.update(kept | hook_names(new))
-        listener, admin = self.config.listener, self.config.admin
-        self.config = new.model_copy(update={"listener": listener, "admin": admin})
-        return [host for name, host in before.items() if self._hosts.get(name) is not host]
 
     # --- drain ----------------------------------------------------------------------------------------------------------
 
@@ -308,21 +333,32 @@ class Supervisor:
         self._notifier.stopping("draining")
         lost = self._code != FINE
         log.info("daemon.draining")
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.wait({self._reloading})
         if not await self._fleet.hold(0.0 if lost else LANDING):
             log.warning("drain.unfinished", what="messages in flight stay on the server")
         await self._dispatcher.drain(0.0 if lost else HOOKS)
+        await self._parser.close()
         await self._stop_hosts()
         await self._fleet.stop(self._fleet.ids())
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self.admin.stop()
         await self.ledger.close()
 
 
-def hook_names(config: Config) -> dict[str, Sequence[str]]:
-    """The hooks of each account, in order."""
-    return {account.id: account.hooks for account in config.accounts}
+def plans_of(config: Config) -> dict[str, AccountPlan]:
+    """What the dispatcher is told of each account."""
+    return {account.id: AccountPlan(tuple(account.hooks), trust_of(account)) for account in config.accounts}
+
+
+def trust_of(account: Account) -> Trust:
+    """Whose verdicts on senders this account believes."""
+    believed = account.trust.authserv_id
+    return Trust(topmost_without_id=True) if believed == TOPMOST else Trust(believed)
 
 
 def _gave_up(code: int, error: ListenerError) -> int:

@@ -13,7 +13,7 @@ import ssl
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from .. import __version__
 from ..ledger import Accepted, State
@@ -23,6 +23,7 @@ from .health import Health
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_REASONS = 50
 """Different reasons that get a series of their own."""
+SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -44,6 +45,10 @@ class Metrics:
         self.duplicates = self._counter("duplicates", "Messages recognised as already known by their content")
         self.quarantined = self._counter("quarantined_on_arrival", "Messages quarantined before parsing")
         self.ignored = self._counter("ignored_on_arrival", "Messages ignored before parsing")
+        self.filed = self._counter("messages_filed", "Messages put into a case")
+        self.set_aside = self._counter("messages_set_aside", "Messages quarantined or dead before a case", "reason")
+        self.deliveries = self._counter("deliveries", "Hook calls by kind of hook and how they ended", "kind", "outcome")
+        self.hook_seconds = self._histogram("hook_duration_seconds", "Length of hook calls", "kind")
         self.reloads = self._counter("reloads", "Re-readings of the configuration", "outcome")
 
     def _gauges(self) -> None:
@@ -69,6 +74,9 @@ class Metrics:
     def _counter(self, name: str, prose: str, *labels: str) -> Counter:
         return Counter(f"listener_{name}", prose, labels, registry=self.registry)
 
+    def _histogram(self, name: str, prose: str, *labels: str) -> Histogram:
+        return Histogram(f"listener_{name}", prose, labels, buckets=SECONDS, registry=self.registry)
+
     def _gauge(self, name: str, prose: str, *labels: str) -> Gauge:
         return Gauge(f"listener_{name}", prose, labels, registry=self.registry)
 
@@ -78,6 +86,19 @@ class Metrics:
         self.duplicates.inc(accepted.duplicates)
         self.quarantined.inc(accepted.quarantined)
         self.ignored.inc(accepted.ignored)
+
+    def count_filed(self, number: int) -> None:
+        """One commit of the dispatcher."""
+        self.filed.inc(number)
+
+    def count_set_aside(self, reason: str) -> None:
+        """One message that did not come into a case."""
+        self.set_aside.labels(reason_word(reason)).inc()
+
+    def count_delivered(self, kind: str, outcome: str, seconds: float) -> None:
+        """One call of a hook."""
+        self.deliveries.labels(kind, outcome).inc()
+        self.hook_seconds.labels(kind).observe(seconds)
 
     async def render(self, health: Health) -> bytes:
         """The scrape: Prometheus text, version 0.0.4."""
