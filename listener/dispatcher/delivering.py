@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,9 @@ RETRY_AFTER = (60.0, 300.0, 1800.0, 7200.0, 21_600.0)
 
 LONGEST_ASKED = 24 * 3600.0
 """Seconds: a Retry-After is honoured up to this."""
+
+LOOK_AHEAD = 64
+"""Deliveries that one look at the ledger brings; each is asked about again when it is begun."""
 
 LONGEST_SLEEP = 300.0
 """Seconds after which a lane looks again whatever it expects: clocks are set, machines are suspended."""
@@ -184,6 +188,7 @@ class _Lane:
         self._deliver = deliver
         self._now = now
         self._stopping = False
+        self._heads: deque[DueDelivery] = deque()  # due, and not yet begun
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -191,11 +196,12 @@ class _Lane:
         async with together() as tasks:
             while not self._stopping:
                 self._woken.clear()
-                room = self._concurrency - len(self.running)
-                due = await self._ledger.due_deliveries(room, self.running.keys(), hook=self.name) if room else []
-                for delivery in due:
-                    self._begin(tasks, delivery)
-                await self._rest(await self._until_next() if len(due) < room else None)
+                if not self._heads and len(self.running) < self._concurrency:
+                    self._heads.extend(await self._ledger.due_deliveries(LOOK_AHEAD, self.running.keys(), hook=self.name))
+                while self._heads and len(self.running) < self._concurrency and not self._stopping:
+                    self._begin(tasks, self._heads.popleft())
+                full = self._heads or len(self.running) >= self._concurrency
+                await self._rest(None if full else await self._until_next())
 
     def wake(self) -> None:
         """Look whether something is due."""
@@ -212,8 +218,6 @@ class _Lane:
             task.cancel()
 
     def _begin(self, tasks: asyncio.TaskGroup, due: DueDelivery) -> None:
-        if self._stopping:
-            return
         task = self.running[due.id] = tasks.create_task(self._deliver(due))
         task.add_done_callback(lambda _: self._ended(due.id))
 
