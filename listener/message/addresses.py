@@ -27,7 +27,7 @@ _PLAIN = re.compile(
     r"|([^<>@\s\"(),:;\\\[\]=]++@[A-Za-z0-9.-]++))\s*(?:,|\Z)"
 )  # a mailbox without any subtlety, and what ends it
 _TOKEN = re.compile(
-    r"\"((?:[^\"\\]|\\.)*+)(?:\"|\Z)"  # a quoted string
+    r"\"((?:[^\"\\]|\\.)*+)(?:\"|\\?\Z)"  # a quoted string
     r"|<([^<>]*)(?:>|\Z|(?=<))"  # an address in angle brackets
     r"|(=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,1000}\?=)"
     r"|([,;])"
@@ -106,7 +106,8 @@ class _Reader:
         position, value = 0, self._value
         while position < len(value) and len(self._found) <= MAX_ADDRESSES:
             token = _TOKEN.match(value, position)
-            assert token is not None  # every character begins one of the alternatives
+            if not token:  # every character begins one of the alternatives
+                break
             position = token.end()
             kind = token.lastindex
             if kind == 1:

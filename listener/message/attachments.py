@@ -7,7 +7,7 @@ again calls `found` again on the raw message and looks for their digest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from . import charset, embedded, filenames, tnef
@@ -39,9 +39,11 @@ class Found(NamedTuple):
     disposition: str
 
 
-def found(parts: list[Part], files: list[tuple[Part, embedded.File]], defects: list[str]) -> list[Found]:
-    """What the parts and the files embedded in text amount to, in document order."""
-    result = [item for part in parts for item in _of_part(part, defects)]
+def found(
+    parts: list[Part], containers: Mapping[int, tnef.Contents], files: list[tuple[Part, embedded.File]], defects: list[str]
+) -> list[Found]:
+    """What the parts, the containers among them (by identity) and the files embedded in text amount to, in document order."""
+    result = [item for part in parts for item in _of_part(part, containers)]
     for part, file in files:
         name = charset.decode(file.name, part.charset)[0]
         result.append(Found(name, "application/octet-stream", file.octets, None, "attachment"))
@@ -70,14 +72,12 @@ def is_tnef(part: Part) -> bool:
     return part.content_type in ("application/ms-tnef", "application/vnd.ms-tnef") or part.filename.lower() == "winmail.dat"
 
 
-def _of_part(part: Part, defects: list[str]) -> Iterator[Found]:
-    if is_tnef(part):
-        contents = tnef.read(part.content)
-        defects += contents.defects
-        if contents.files:
-            for file in contents.files:
-                yield Found(file.name, file.content_type, file.octets, file.content_id, "attachment")
-            return
+def _of_part(part: Part, containers: Mapping[int, tnef.Contents]) -> Iterator[Found]:
+    contents = containers.get(id(part))
+    if contents and contents.files:
+        for file in contents.files:
+            yield Found(file.name, file.content_type, file.octets, file.content_id, "attachment")
+        return
     disposition = part.disposition if part.disposition == "inline" or not part.content_id else "inline"
     name = part.filename
     if not name and part.is_message and part.children:

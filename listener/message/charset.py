@@ -71,8 +71,8 @@ def _decode(octets: bytes, codec: str | None) -> tuple[str, str]:
             return text, candidate
     if codec and (codec in _NOT_ASCII or codec in _STATEFUL or _mostly_fits(octets, codec)):
         return octets.decode(codec, "replace"), codec
-    if (guess := _guess(octets)) and (text := _strictly(octets, guess)) is not None:
-        return text, guess
+    if (guessed := guess(octets)) and (text := _strictly(octets, guessed)) is not None:
+        return text, guessed
     return octets.decode("cp1252", "replace"), "cp1252"
 
 
@@ -90,7 +90,8 @@ def _mostly_fits(octets: bytes, codec: str) -> bool:
     return len(text) - len(text.encode("ascii", "ignore")) - wrong > wrong
 
 
-def _guess(octets: bytes) -> str | None:
+def guess(octets: bytes) -> str | None:
+    """The codec that 8-bit octets most likely are in, or None where they are too few to tell."""
     first = _HIGH.search(octets)
     start = max(0, first.start() - GUESS_OCTETS // 4) if first else 0
     sample = octets[start : start + GUESS_OCTETS]

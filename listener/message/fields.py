@@ -55,6 +55,7 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
         defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
     if block.isascii():
         return [(name.lower(), value.rstrip()) for name, value in lines], body
+    declared = declared or charset.guess(block) or "windows-1252"
     return [(name.lower(), _text(value, declared).strip()) for name, value in lines], body
 
 

@@ -10,7 +10,7 @@ SIGNATURE_LINE = "-- "
 
 def unflow(text: str, delete_space: bool) -> str:
     """Paragraphs as single lines. `delete_space` is DelSp=yes: the blank of a soft break goes too."""
-    out: list[str] = []
+    out: list[list[str]] = []
     open_depth: int | None = None  # the quote depth of a paragraph that the last line left open
     for line in text.split("\n"):
         quotes = _QUOTES.match(line)
@@ -21,8 +21,8 @@ def unflow(text: str, delete_space: bool) -> str:
         if soft and delete_space:
             content = content[:-1]
         if open_depth == depth and content != SIGNATURE_LINE:
-            out[-1] += content
+            out[-1].append(content)
         else:
-            out.append(">" * depth + (" " if depth and content else "") + content)
+            out.append([">" * depth + (" " if depth and content else ""), content])
         open_depth = depth if soft else None
-    return "\n".join(out)
+    return "\n".join(map("".join, out))

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]*+)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>|[^<>]*+>)"
     r"|<!--.*?(?:--!?>|\Z)"
     r"|<[!?/][^>]*>"
-    r"|(?=<)(<)",
+    r"|(<+(?=<)|<)",
     re.S,
 )
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s>]{1,2000}))", re.I)
@@ -93,7 +93,7 @@ def to_text(markup: str) -> str:
     position, end, match_token = 0, len(markup), _TOKEN.match
     while position < end and (token := match_token(markup, position)):
         position = token.end()
-        text, closing, name, attributes = token.group(1, 2, 3, 4)
+        text, closing, name, attributes, loose = token.group(1, 2, 3, 4, 5)
         if text:
             if not skipper.hidden:
                 writer.text(_unescape(text) if "&" in text else text)
@@ -110,6 +110,8 @@ def to_text(markup: str) -> str:
                 continue
             else:
                 writer.open(name, attributes)
+        elif loose and not skipper.hidden:
+            writer.text(loose)
     return writer.result()
 
 

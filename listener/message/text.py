@@ -7,10 +7,11 @@ the HTML. Files embedded in the text (uuencode, yEnc) are taken out and given ba
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from . import charset, embedded, flowed, html
+from . import calendar, charset, embedded, flowed, html, rtf, tnef, vcard
 from .body import Body, is_html
 from .structure import Part
 
@@ -30,8 +31,15 @@ class Texts:
     files: list[tuple[Part, embedded.File]] = field(default_factory=list)
 
 
-def read(body: Body, defects: list[str]) -> Texts:
-    """Text and HTML of the body. Never raises."""
+def read(body: Body, containers: Mapping[int, tnef.Contents], defects: list[str]) -> Texts:
+    """Text and HTML of the body, or, where it has none, of a winmail.dat, an invitation or a card. Never raises."""
+    result = _of_body(body, defects)
+    if not result.text.strip() and not result.html:
+        _without_body(body.attachments, containers, result, defects)
+    return result
+
+
+def _of_body(body: Body, defects: list[str]) -> Texts:
     result = Texts()
     parts = {id(part): part for part in body.text + body.html}
     plain = {key: _plain(part, result, defects) for key, part in parts.items() if not is_html(part)}
@@ -41,10 +49,32 @@ def read(body: Body, defects: list[str]) -> Texts:
     if markup:
         shown = [markup[id(part)] if id(part) in markup else _as_html(plain[id(part)]) for part in body.html]
         result.html = "\n".join(shown) if any(piece.strip() for piece in shown) else None
-        if result.html and not any(piece.strip() for piece in pieces):
+        if result.html and not result.from_html and not any(piece.strip() for piece in pieces):
             pieces, result.from_html = [html.to_text(result.html)], True
     result.text = pieces[0] if len(pieces) == 1 else "\n".join(piece for piece in pieces if piece.strip())
     return result
+
+
+def _without_body(parts: list[Part], containers: Mapping[int, tnef.Contents], result: Texts, defects: list[str]) -> None:
+    for part in parts:
+        if contents := containers.get(id(part)):
+            _of_container(contents, result)
+        elif part.content_type == "text/calendar":
+            result.text = calendar.describe(decoded(part, part.content, defects))
+        elif part.content_type in ("text/vcard", "text/x-vcard", "text/directory"):
+            result.text = vcard.describe(decoded(part, part.content, defects))
+        if result.text:
+            return
+
+
+def _of_container(contents: tnef.Contents, result: Texts) -> None:
+    markup, plain = contents.html, contents.text
+    if contents.rtf and not markup:
+        body = rtf.read(contents.rtf)
+        markup, plain = (body.text, plain) if body.is_html else ("", plain or body.text)
+    result.html = markup or None
+    result.text = plain.replace("\r\n", "\n") or html.to_text(markup)
+    result.from_html = not plain
 
 
 def decoded(part: Part, octets: bytes, defects: list[str]) -> str:

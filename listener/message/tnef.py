@@ -83,7 +83,8 @@ def read(octets: bytes, depth: int = 0) -> Contents:
                 attachments.append(_Attachment())
             elif level == 1:
                 _message_attribute(contents, name, value, codepage)
-            elif attachments:
+            else:  # some writers leave the rendering data out
+                attachments = attachments or [_Attachment()]
                 _attachment_attribute(attachments[-1], name, value, codepage)
     except _Damaged as damage:
         contents.defects.append(f"tnef: {damage}")

@@ -6,7 +6,7 @@ Called by the package's entry points. The order is: fields, body, attachments, t
 
 from __future__ import annotations
 
-from . import addresses, attachments, body, bounce, dates, identifiers, reply, text
+from . import addresses, attachments, authentication, body, bounce, classify, dates, flags, identifiers, reply, text, tnef
 from .model import InboundMessage, Trust
 from .structure import Part
 
@@ -17,11 +17,15 @@ MAX_SUBJECT = 10_000
 def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> InboundMessage:
     """Everything we say about the message. `octets` are the raw ones, for the substitute of a missing Message-ID."""
     chosen = body.choose(root)
-    texts = text.read(chosen, defects)
-    found = attachments.found(chosen.attachments, texts.files, defects)
+    containers = _opened(chosen, defects)
+    texts = text.read(chosen, containers, defects)
+    found = attachments.found(chosen.attachments, containers, texts.files, defects)
     message_id, own = identifiers.message_id(root.get_all("message-id"), octets)
-    _field_defects(root, own, defects)
+    reply_to = addresses.read(root.get_all("reply-to"), defects)
     from_ = addresses.read(root.get_all("from"), defects)
+    _field_defects(root, own, defects)
+    notice = bounce.read(root)
+    kind, automatic = classify.classify(root, notice)
     return InboundMessage(
         message_id=message_id,
         subject=root.text("subject")[:MAX_SUBJECT],
@@ -30,7 +34,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         references=identifiers.read(root.get_all("references")),
         from_=from_,
         sender=addresses.read(root.get_all("sender"), defects),
-        reply_to=addresses.read(root.get_all("reply-to"), defects),
+        reply_to=reply_to,
         to=addresses.read(root.get_all("to"), defects),
         cc=addresses.read(root.get_all("cc"), defects),
         return_path=addresses.return_path(root.get("return-path")),
@@ -38,16 +42,27 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         html=texts.html,
         reply=reply.extract(texts.text, texts.html if texts.from_html else None),
         attachments=attachments.described(found),
-        bounce=bounce.read(root),
-        defects=_distinct(defects),
+        kind=kind,
+        automatic=automatic,
+        bounce=notice,
+        authentication=authentication.judge(root, from_, trust),
+        defects=_distinct([*defects, *flags.flags(from_, reply_to)]),
     )
 
 
 def attachment_octets(root: Part) -> list[bytes]:
     """The decoded octets of every attachment, in the order in which the message lists them."""
-    chosen = body.choose(root)
-    defects: list[str] = []
-    return [item.octets for item in attachments.found(chosen.attachments, text.read(chosen, defects).files, defects)]
+    chosen, defects = body.choose(root), list[str]()
+    containers = _opened(chosen, defects)
+    files = text.read(chosen, containers, defects).files
+    return [item.octets for item in attachments.found(chosen.attachments, containers, files, defects)]
+
+
+def _opened(chosen: body.Body, defects: list[str]) -> dict[int, tnef.Contents]:
+    """What every winmail.dat holds, by the part's identity."""
+    opened = {id(part): tnef.read(part.content) for part in chosen.attachments if attachments.is_tnef(part)}
+    defects += [defect for contents in opened.values() for defect in contents.defects]
+    return opened
 
 
 def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
