@@ -23,6 +23,7 @@ from listener.message.model import Address, InboundMessage
 
 INBOX = Folder("INBOX")
 ACCOUNT = "support"
+HOOK = "python:hook"
 OCTETS = 17_600
 PAGE = 100
 
@@ -80,7 +81,7 @@ async def file(ledger: Ledger, messages: int) -> None:
     while filed < messages:
         due = await ledger.due_entries(PAGE, 64 * 1024 * 1024)
         batch = [Parsed(entry.id, message(entry.id)) for entry in due]
-        filed += len(await ledger.file(batch, {ACCOUNT: ["python:hook"]}))
+        filed += len(await ledger.file(batch, {ACCOUNT: [HOOK]}))
 
 
 def message(number: int) -> InboundMessage:
@@ -100,7 +101,7 @@ async def deliver(ledger: Ledger, deliveries: int) -> None:
     """Sixteen at a time, as the dispatcher does."""
     done = 0
     while done < deliveries:
-        due = await ledger.due_deliveries(16)
+        due = await ledger.due_deliveries(16, hook=HOOK)
         await asyncio.gather(*(one(ledger, delivery.id) for delivery in due))
         done += len(due)
 

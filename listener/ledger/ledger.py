@@ -77,6 +77,7 @@ class Ledger:
     async def close(self) -> None:
         """Commit what was asked for, checkpoint, give the lock back. Idempotent; goes on when its caller is cancelled."""
         if self._closing is None:
+            self._writer.finish()
             self._closing = asyncio.create_task(asyncio.to_thread(self._close))
         await asyncio.shield(self._closing)
 

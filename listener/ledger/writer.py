@@ -66,9 +66,11 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path, now: Callable[[], float], work: asyncio.Event) -> None:
         self._connection, self._path, self._now, self._work = connection, path, now, work
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
+        self._gathered: list[_Operation] = []
         self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=True)
         self._failure: LedgerError | None = None
+        self._closed = False
         self._outstanding = 0
         self._progress = time.monotonic()
         self._unchecked = 0
@@ -86,15 +88,19 @@ class Writer:
             raise faults.explain(error, self._path) from error
         self._thread.start()
 
-    def stop(self) -> None:
-        """Commit what is queued, end the thread, checkpoint, close. Blocks. Never raises for the storage."""
+    def finish(self) -> None:
+        """Take nothing more; what was asked for before is still committed. On the event loop, before `stop`."""
+        self._closed = True
+        self._hand_over()
         self._queue.put(None)
+
+    def stop(self) -> None:
+        """Wait for the thread's end, checkpoint, close. Blocks. Never raises for the storage."""
         self._thread.join()
         if self._failure is None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
-        self._failure = self._failure or LedgerError("the ledger is closed")
 
     @property
     def last_progress(self) -> float:
@@ -105,6 +111,8 @@ class Writer:
         """Raises what this ledger failed of, if it did."""
         if self._failure is not None:
             raise _again(self._failure)
+        if self._closed:
+            raise LedgerError("the ledger is closed")
 
     async def submit(self, run: Callable[[Transaction], T], *, octets: int = 0, wakes: bool = False) -> T:
         """Have `run` committed; its result after the commit. `wakes`: it may have made work due."""
@@ -114,8 +122,15 @@ class Writer:
         self._outstanding += 1
         future: asyncio.Future[T] = self._loop.create_future()
         future.add_done_callback(_seen)
-        self._queue.put(_Operation(run, future, octets, wakes))
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Operation(run, future, octets, wakes))
         return await asyncio.shield(future)
+
+    def _hand_over(self) -> None:
+        """What one turn of the event loop asked for goes into one group, rather than its first alone."""
+        gathered, self._gathered = self._gathered, []
+        self._queue.put(gathered)
 
     # --- on the writer's thread --------------------------------------------------------------------------------------
 
@@ -133,15 +148,13 @@ class Writer:
     def _take(self) -> tuple[list[_Operation], bool]:
         """Everything that waits, up to the group's bounds; waits for the first. False: it was the last."""
         group: list[_Operation] = []
-        octets = 0
-        operation = self._queue.get()
-        while operation is not None:
-            group.append(operation)
-            octets += operation.octets
-            if len(group) >= GROUP_OPERATIONS or octets >= GROUP_OCTETS:
+        gathered = self._queue.get()
+        while gathered is not None:
+            group += gathered
+            if len(group) >= GROUP_OPERATIONS or sum(operation.octets for operation in group) >= GROUP_OCTETS:
                 return group, True
             try:
-                operation = self._queue.get_nowait()
+                gathered = self._queue.get_nowait()
             except queue.Empty:
                 return group, True
         return group, False
