@@ -11,6 +11,7 @@ EVENTS: Mapping[str, str] = {
     "account.backoff": "A session ended with an error; the account tries again after `seconds`. `error` says what to do.",
     "account.restarted": "A session failed in a way we did not foresee; it is begun again. Please report it.",
     "admin.token_generated": "No `admin.token_file` is configured, so a token was made in `file`.",
+    "account.unready": "A file that this account needs cannot be used; it is looked at again at each sign-in.",
     "daemon.draining": "Asked to stop: no new mail is fetched, running work is finished.",
     "daemon.ended_at_once": "Asked twice to stop: ended without finishing. Nothing is lost.",
     "daemon.ready": "Everything is open and the accounts are being started.",
@@ -48,5 +49,6 @@ EVENTS: Mapping[str, str] = {
     "reload.failed": "Reading the configuration failed in a way we did not foresee; the old one stays. Please report it.",
     "reload.refused": "The new configuration has faults, so the old one stays in force; one line for each.",
     "reload.restart_needed": "Settings changed that take effect only at the next start.",
+    "server.said": "A notice that a mail server has for its users (an ALERT), in its own words.",
     "task.restarted": "A part of the daemon ended that should not; it is begun again. Please report it.",
 }

@@ -14,16 +14,12 @@ from .hooks import HookHost
 from .hooks.build import build_hosts, rebuilt
 from .ledger import Ledger
 from .mailbox import Mailbox
+from .opening import open_mailbox
 from .parsing import Parser
 
 OpenMailbox = Callable[[Account, Config], Awaitable[Mailbox]]
 Hosts = Mapping[str, HookHost]
 """Running hooks by the name that accounts give them."""
-
-
-async def open_mailbox(account: Account, config: Config) -> Mailbox:
-    """A signed-in session of the account's receiver. Raises TransientFailure or PermanentFailure."""
-    raise AssertionError(account.receiver.protocol)
 
 
 def make_parser(limits: Limits) -> Parser:

@@ -39,20 +39,23 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _daemon(commands: _Commands) -> None:
-    _command(commands, "run", "daemon:run", "run the daemon")
-    demo = _command(commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=False)
+    _command(commands, "run", "daemon:run", "run the daemon", json="log JSON lines also on a terminal")
+    demo = _command(
+        commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=False, json=None
+    )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="end by itself after N seconds")
     check = _command(commands, "check", "daemon:check", "every fault of the configuration, then each account's connection")
     check.add_argument("account", nargs="*", metavar="ACCOUNT", help="only these accounts")
     check.add_argument("--offline", action="store_true", help="the configuration only; connect to nothing")
-    parse = _command(commands, "parse", "parse:parse", "parse messages and print one JSON object a line", config=False)
+    said = "parse messages and print one JSON object a line"
+    parse = _command(commands, "parse", "parse:parse", said, config=False, json="the default, and the only way")
     parse.add_argument("path", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
     parse.add_argument("--attachments", metavar="DIR", help="write attachments into this folder, named by content hash")
     health = _command(commands, "health", "health:health", "exit 0 if the daemon is well, else 1")
     which = health.add_mutually_exclusive_group(required=True)
     which.add_argument("--live", dest="probe", action="store_const", const="livez", help="does it make progress?")
     which.add_argument("--ready", dest="probe", action="store_const", const="readyz", help="can it take mail?")
-    _command(commands, "schema", "daemon:schema", "the configuration's JSON Schema", config=False)
+    _command(commands, "schema", "daemon:schema", "the configuration's JSON Schema", config=False, json="on one line")
 
 
 def _lists(commands: _Commands) -> None:
@@ -74,7 +77,7 @@ def _messages(commands: _Commands) -> None:
     for command, verb in ((retry, "retry"), (release, "release")):
         command.add_argument("ids", nargs="+", metavar="ENTRY")
         command.set_defaults(verb=verb, argument="entry")
-    export = _command(commands, "export", "asking:export", "one message's raw octets")
+    export = _command(commands, "export", "asking:export", "one message's raw octets", json=None)
     export.add_argument("entry", metavar="ENTRY")
 
 
@@ -93,14 +96,15 @@ def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
     command.add_argument(limit, type=_positive, default=50, metavar="N", help="at most N (50)")
 
 
-def _command(commands: _Commands, name: str, runs: str, help: str, *, config: bool = True) -> argparse.ArgumentParser:
+def _command(
+    commands: _Commands, name: str, runs: str, help: str, *, config: bool = True, json: str | None = "one JSON object a line"
+) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     command.set_defaults(run=_lazy(runs))
     if config:
-        command.add_argument(
-            "--config", metavar="FILE", help="the configuration ($LISTENER_CONFIG, listener.toml, /etc/listener/…)"
-        )
-    command.add_argument("--json", action="store_true", help="one JSON object a line")
+        command.add_argument("--config", metavar="FILE", help=CONFIG)
+    if json:
+        command.add_argument("--json", action="store_true", help=json)
     return command
 
 

@@ -6,8 +6,10 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..config import Config
+if TYPE_CHECKING:
+    from ..config import Config  # half a second of pydantic, which `health` does without
 
 HERE = Path("listener.toml")
 SYSTEM = Path("/etc/listener/listener.toml")
