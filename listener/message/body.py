@@ -54,7 +54,10 @@ def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body,
         elif not (html or plain) or not _is_inline(part, index, container):
             body.attachments.append(part)
         elif container == "alternative":
-            (body.html if html else body.text).append(part)
+            if html or part.content_type == "text/plain" or len(body.text) == texts and not _has_plain(parts):
+                (body.html if html else body.text).append(part)
+            else:
+                body.attachments.append(part)
         else:
             if in_alternative:  # one of the alternatives is a container: each list takes only its own kind from here
                 to_text, to_html = to_text and plain, to_html and html
@@ -67,6 +70,10 @@ def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body,
             body.text += body.html[htmls:]
         elif len(body.html) == htmls:
             body.html += body.text[texts:]
+
+
+def _has_plain(parts: list[Part]) -> bool:
+    return any(part.content_type == "text/plain" for part in parts)
 
 
 def _take_other_text(body: Body) -> None:

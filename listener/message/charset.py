@@ -38,7 +38,7 @@ def decode(octets: bytes, declared: str = "") -> tuple[str, str | None]:
     is unknown or did not hold. Never raises."""
     codec = codec_of(declared)
     if octets.isascii() and codec not in _NOT_ASCII and b"\x1b" not in octets:
-        return _clean(octets.decode("ascii")), None
+        return _clean(octets.decode("ascii")), f"charset: {declared[:40]!r} is unknown" if declared and not codec else None
     text, used = _decode(octets, codec)
     text = _clean(text).removeprefix("\ufeff")
     return text, None if used == codec else f"charset: {declared[:40]!r} did not hold, read as {used}"

@@ -91,6 +91,8 @@ def _entity(raw: bytes, start: int, end: int, default: str, defects: list[str]) 
     declared = next((value for name, value in headers if name == "content-type"), "")
     content_type, params = parameters.parse(declared) if declared else (default, {})
     if "/" not in content_type:
+        if declared:
+            defects.append(f"content-type: no type in {declared[:40]!r}, read as {default}")
         content_type = default
     return Part(headers, content_type, params, raw, body, end)
 
@@ -107,7 +109,10 @@ def _children(part: Part, defects: list[str]) -> Iterator[Part]:
         found = False
         for start, end in _ranges(part, defects):
             found = True
-            yield _entity(part.raw, start, end, default, defects)
+            child = _entity(part.raw, start, end, default, defects)
+            if child.headers and not child.get("content-type"):
+                defects.append("content-type: missing in a part")
+            yield child
         if not found:
             part.content_type = "text/plain"
             defects.append("structure: no boundary of a multipart was found, read as text")
