@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from . import reply_html, reply_lines, reply_signature
+from . import reply_headers, reply_html, reply_lines, reply_signature
 from .model import Reply
 from .reply_lines import Attribution, initials, is_blank, is_quoted
 
@@ -58,7 +58,7 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
     """
     every = [*MARKERS, *(marker.casefold() for marker in markers if marker)]
     if html is None:
-        raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", reply_html.MAX_LINES)
         return _taken_apart(_read(reply_html.Marked(raw), every))
     marked = reply_html.lines(html)
     reply = _taken_apart(_read(marked, every))
@@ -142,10 +142,10 @@ def _end_of_new_text(body: Body, markers: list[str]) -> int:
             above = True
             continue
         attribution = body.attributions.get(index)
-        block = reply_lines.header_block(body.lines, index)
+        block = reply_headers.header_block(body.lines, index)
         opens = block is not None or reply_lines.is_original_divider(line) or _is_marker(line, markers)
         if above and (opens or (attribution is not None and not _quote_follows(body.lines, attribution.end))):
-            return _with_rule(body.lines, index)
+            return _with_rule(body.lines, reply_headers.block_start(body.lines, index) if block else index)
         if block is not None and not above:
             return len(body.lines)  # a header block at the very top: the message is a forwarded one
         if attribution is not None:

@@ -15,6 +15,8 @@ from typing import Final
 from . import html as html_text
 from .reply_lines import is_forward_divider
 
+MAX_LINES: Final = 20_000  # what follows is read as one line: it is kept, but not looked into
+MAX_MARKS: Final = 200  # quoting elements, dividers and signatures of one body
 PEEK: Final = 1500  # characters of markup read ahead to see what an element begins with
 MAX_ATTRIBUTES: Final = 4000
 
@@ -77,7 +79,7 @@ def lines(markup: str) -> Marked:
     cuts: list[int] = []
     signature: set[int] = set()
     inside = False
-    for line in text.split("\n"):
+    for line in text.split("\n", MAX_LINES):
         if _CUT in line:
             cuts.append(len(out))
         inside = (inside or _SIGNATURE in line) and _END not in line
@@ -92,7 +94,7 @@ def lines(markup: str) -> Marked:
 
 def _marked(markup: str) -> Iterator[str]:
     """The markup with each quoting element inside a blockquote, and a mark where a divider or a signature stands."""
-    position = 0
+    position = marks = 0
     open_name, open_depth, closing = "", 0, ""
     for tag in _TAG.finditer(markup):
         name = (tag[2] or "").lower()
@@ -104,9 +106,12 @@ def _marked(markup: str) -> Iterator[str]:
                 yield markup[position : tag.end()] + closing
                 position, open_name = tag.end(), ""
                 continue
-        if tag[1] or len(tag[3]) > MAX_ATTRIBUTES:
+        if tag[1] or len(tag[3]) > MAX_ATTRIBUTES or "=" not in tag[3]:
             continue
+        if marks >= MAX_MARKS:
+            break
         kind = _kind(name, tag[3], markup, tag.end())
+        marks += bool(kind)
         if kind == _CUT:
             yield f"{markup[position : tag.start()]}<p>{_CUT}</p>"
             position = tag.start()
@@ -119,8 +124,6 @@ def _marked(markup: str) -> Iterator[str]:
 
 def _kind(name: str, attributes: str, markup: str, after: int) -> str:
     """`>` for an element that quotes, a private mark for a divider or a signature, "" for any other."""
-    if "=" not in attributes:
-        return ""
     found = {match[1].lower(): (match[2] or match[3] or match[4] or "").lower() for match in _NAMED.finditer(attributes)}
     classes, identity = found.get("class", "").split(), found.get("id", "").removeprefix("x_")
     if identity in DIVIDER_IDS or any(c.endswith(DIVIDER_CLASSES) for c in classes) or _is_ruled(found, markup, after):

@@ -15,6 +15,14 @@ FIELDS: Final = ("from", "date", "to", "cc", "subject", "other")
 
 
 @dataclass(frozen=True, slots=True)
+class Dividers:
+    """Phrases that stand alone between dashes, and those of several words that may have more behind them."""
+
+    whole: frozenset[str]
+    beginnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Phrases:
     """All languages in one: a line does not say in which language it is written."""
 
@@ -22,9 +30,10 @@ class Phrases:
     verbs: frozenset[str]
     verbs_unspaced: tuple[str, ...]
     pronouns: frozenset[str]
+    quoters: frozenset[str]
     fields: dict[str, str]
-    original: tuple[str, ...]
-    forwarded: tuple[str, ...]
+    original: Dividers
+    forwarded: Dividers
     mobile: tuple[tuple[str, str], ...]
 
 
@@ -42,11 +51,16 @@ def load() -> Phrases:
         verbs=frozenset(verb.split()[-1] for verb in verbs if not _unspaced(verb)),
         verbs_unspaced=tuple(verb for verb in verbs if _unspaced(verb)),
         pronouns=frozenset(every("pronouns")),
+        quoters=frozenset(every("quoters")),
         fields={name: field for field in reversed(FIELDS) for name in every(field)},
-        original=tuple(every("original")),
-        forwarded=tuple(every("forwarded")),
+        original=_dividers(every("original")),
+        forwarded=_dividers(every("forwarded")),
         mobile=tuple((start, end) for start, _, end in mobile),
     )
+
+
+def _dividers(phrases: list[str]) -> Dividers:
+    return Dividers(frozenset(phrases), tuple(sorted({phrase for phrase in phrases if " " in phrase})))
 
 
 def fold(text: str) -> str:

@@ -32,18 +32,19 @@ def split(lines: Sequence[str]) -> int:
 
 
 def _delimited(lines: Sequence[str], end: int) -> int:
-    cut, below, wide = end, 0, False
+    cut, below, asks, wide = end, 0, False, False
     for index in range(end - 1, -1, -1):
         line = lines[index]
         if is_blank(line):
             continue
         if line.strip() in _DELIMITERS:
-            cut = index
+            cut = index if line in ("-- ", "--  ") or not asks else cut
         elif is_rule(line) or _is_ornament(line):
-            cut = index if below <= MAX_FOOTER_LINES and not wide else cut
+            cut = index if below <= MAX_FOOTER_LINES and not (asks or wide) else cut
         else:
             below += 1
-            wide = wide or len(line) > MAX_FOOTER_WIDTH or line.rstrip().endswith("?")
+            asks = asks or line.rstrip().endswith(("?", "？"))
+            wide = wide or len(line) > MAX_FOOTER_WIDTH
         if below > MAX_SIGNATURE_LINES:
             break
     return _end_of_text(lines, cut)
