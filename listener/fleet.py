@@ -122,7 +122,7 @@ class Fleet:
 
     async def accounts(self) -> list[Row]:
         """Rows as in `/healthz`."""
-        return await account_rows(self.statuses(), self._shared.ledger, self._shared.now())
+        return await account_rows(self.statuses(), self._shared.ledger, self._shared.clock())
 
     async def pause(self, account: str) -> None:
         """Close its session now and open none until `resume`; kept over restarts."""

@@ -125,7 +125,7 @@ class Supervisor:
             await start_hosts(self._hosts.values())
             undo.push_async_callback(self._stop_hosts)
             self._fleet = Fleet(self._shared(), self.config.limits)
-            self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time, self._now)
+            self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
             api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), admin_token(admin, listener.state_dir))
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
@@ -140,7 +140,7 @@ class Supervisor:
             self._parser,
             self._hosts,
             self._plans,
-            DispatchLimits(hook_attempts=self.config.limits.hook_attempts),
+            limits_of(self.config),
             Observer(metrics.count_filed, metrics.count_set_aside, metrics.count_delivered),
             now=self._now,
             uniform=self._chance.uniform,
@@ -319,7 +319,7 @@ class Supervisor:
         before, self._plans = self._hosts, removed | plans_of(new)
         needed = {name for plan in self._plans.values() for name in plan.hooks}
         self._hosts = {name: host for name, host in (before | hosts).items() if name in needed}
-        await self._dispatcher.update(self._hosts, self._plans)
+        await self._dispatcher.update(self._hosts, self._plans, limits_of(new))
         await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
         self.config = new.model_copy(update={"listener": self.config.listener, "admin": self.config.admin})
         begin = diff.added | diff.changed
@@ -348,6 +348,11 @@ class Supervisor:
             await asyncio.wait(self._tasks)
         await self.admin.stop()
         await self.ledger.close()
+
+
+def limits_of(config: Config) -> DispatchLimits:
+    """The dispatcher's bounds as the configuration sets them."""
+    return DispatchLimits(hook_attempts=config.limits.hook_attempts, hook_concurrency=config.limits.hook_concurrency)
 
 
 def plans_of(config: Config) -> dict[str, AccountPlan]:

@@ -38,7 +38,6 @@ class Health:
     ledger: Ledger
     statuses: Callable[[], Iterable[AccountStatus]]
     monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
     draining: bool = False
     loop_beat: float = field(init=False)
     supervisor_beat: float = field(init=False)
@@ -89,16 +88,15 @@ class Health:
 
     async def report(self) -> Row:
         """The body of `/healthz`."""
-        rows = await account_rows(self.statuses(), self.ledger, self.now())
-        return {"status": self.summary(), "accounts": rows}
+        return {"status": self.summary(), "accounts": await account_rows(self.statuses(), self.ledger, self.monotonic())}
 
 
-async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, now: float) -> list[Row]:
-    """Every account as `/healthz` and `listener accounts` show it."""
-    return [account_row(status, (await ledger.backlog(status.id)).oldest_unprocessed, now) for status in statuses]
+async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, clock: float) -> list[Row]:
+    """Every account as `/healthz` and `listener accounts` show it. `clock` is the event loop's time."""
+    return [account_row(status, (await ledger.backlog(status.id)).oldest_unprocessed, clock) for status in statuses]
 
 
-def account_row(status: AccountStatus, oldest_unprocessed: float | None, now: float) -> Row:
+def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: float) -> Row:
     """One account as JSON: times as RFC 3339 UTC, ages in seconds."""
     return {
         "id": status.id,
@@ -109,18 +107,17 @@ def account_row(status: AccountStatus, oldest_unprocessed: float | None, now: fl
         "last_error": status.last_error,
         "lag_messages": status.lag_messages,
         "oldest_unprocessed": timestamp(oldest_unprocessed),
-        "idle_age": idle_age(status, now),
+        "idle_age": idle_age(status, clock),
         "next_retry": timestamp(status.next_retry),
         "token_expiry": timestamp(status.token_expiry),
         "missing_folders": sorted(status.missing_folders),
     }
 
 
-def idle_age(status: AccountStatus, now: float) -> float | None:
-    """Seconds since the server last answered an idling account; None when it is not idling."""
-    if status.state is not AccountState.IDLE:
-        return None
-    return round(max(0.0, now - max(status.since, status.last_success or 0.0)), 1)
+def idle_age(status: AccountStatus, clock: float) -> float | None:
+    """Seconds since the IDLE under way began; None when the account is not idling. It is renewed, so it stays small."""
+    since = getattr(status.mailbox, "idle_since", None)
+    return None if since is None else round(max(0.0, clock - since), 1)
 
 
 def timestamp(seconds: float | None) -> str | None:

@@ -10,7 +10,6 @@ LedgerError.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +167,7 @@ class Ledgerwise:
     async def accounts(self) -> list[Row]:
         """Rows as in `/healthz`, every account stopped."""
         stopped = [AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items()]
-        return await account_rows(stopped, self._ledger, time.time())
+        return await account_rows(stopped, self._ledger, 0.0)
 
     async def pause(self, account: str) -> None:
         """Kept for the next start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 
 import structlog
@@ -39,7 +40,9 @@ def _trouble(fault: Fault) -> None:
 def demo(arguments: argparse.Namespace) -> int:
     """`listener demo`."""
     from ..demo import run_demo
+    from ..telemetry import configure
 
+    configure(sys.stderr, level=logging.WARNING)  # the demo tells its own story
     return asyncio.run(run_demo(arguments.seconds, sys.stdout))
 
 
