@@ -1,8 +1,9 @@
-"""Where passwords come from: files and systemd credentials, read anew at every sign-in, so that a rotated one needs no restart.
+"""Where an account connects to and what it signs in with: endpoints, and passwords read anew at every sign-in.
 
-`credentials_of` gives the receiver or sender of an account what the protocols sign in with; OAuth 2.0 tokens come from
-`oauth.py` through the same seam. A `Secret` never shows itself: not in `repr`, `str`, formats, JSON or pickles. Only
-`reveal()` gives the value, and only the line that writes it to the server calls it.
+`endpoint_of` and `credentials_of` turn the receiver or sender of an account into the protocols' words; OAuth 2.0 tokens come
+from `oauth.py` through the same seam. Passwords lie in files or systemd credentials; a rotated one needs no restart. A
+`Secret` never shows itself: not in `repr`, `str`, formats, JSON or pickles. Only `reveal()` gives the value, and only the
+line that hands it to the protocol calls it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Literal, NoReturn
 from .config import Account
 from .config_files import MAX_SECRET, secret_trouble
 from .errors import PermanentFailure
+from .protocols.endpoint import Endpoint, LowestTLS
+from .protocols.endpoint import Security as EndpointSecurity
 from .protocols.sasl import Credentials, Kind
 
 MASK = "***"
@@ -54,6 +57,22 @@ class Secret:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> NoReturn:
         raise TypeError("secrets are no settings: name the file they lie in")
+
+
+def endpoint_of(account: Account, section: Section) -> Endpoint:
+    """Where this side of the account connects to, and how protected. Raises PermanentFailure when there is no such side."""
+    side = account.receiver if section == "receiver" else account.sender
+    if side is None:
+        raise PermanentFailure("the account has no sender", setting="sender", hint="add [accounts.sender]")
+    return Endpoint(
+        side.host,
+        side.port,
+        security=EndpointSecurity(side.security),
+        min_tls=LowestTLS(side.min_tls),
+        truststore_file=side.truststore_file,
+        insecure=side.insecure,
+        section=section,
+    )
 
 
 def credentials_of(account: Account, section: Section, token_of: TokenOf) -> Credentials:
