@@ -66,9 +66,10 @@ class _Acceptance:
     tally: dict[str, int] = field(default_factory=dict)
 
     def run(self, plan: Plan, fetched: Sequence[Fetched], digests: Sequence[bytes]) -> Accepted:
-        self._look_up(digests)
+        self._look_up()
         self._begin_reset()
         self._renew_known()
+        self._look_up_contents(digests)
         for rebind in plan.rebind:
             self._rebind(rebind.entry, rebind.listing, "identity")
         for listing in plan.before_baseline:
@@ -81,16 +82,18 @@ class _Acceptance:
         events.write(self.tx, self.happened)
         return Accepted(self._receipts(), **self.tally)
 
-    def _look_up(self, digests: Sequence[bytes]) -> None:
+    def _look_up(self) -> None:
         connection = self.tx.connection
         self.listings = unique(self.page.listings)
         self.known = known_listings(connection, self.account, self.page.folder, self.listings)
         self.folder = self.stored = folder_state(connection, self.account, self.page.folder)
         self.last_entry, self.last_raw = connection.execute(_SQL["last_ids"]).fetchone()
+
+    def _look_up_contents(self, digests: Sequence[bytes]) -> None:
         for start in range(0, len(digests), _DIGESTS):
             some = digests[start : start + _DIGESTS]
             padded = (*some, *[None] * (_DIGESTS - len(some)))
-            for digest, *values in connection.execute(_SQL["contents"], (self.account, *padded)):
+            for digest, *values in self.tx.connection.execute(_SQL["contents"], (self.account, *padded)):
                 self.contents[digest] = _Content(*values)
 
     # --- resets ------------------------------------------------------------------------------------------------------
