@@ -24,7 +24,9 @@ _EXTENSION = re.compile(r"\.([^.\s]{1,20})$")
 
 def safe(name: str, number: int = 1, extension: str = "bin") -> str:
     """The name without what a file system, a terminal or a reader could be fooled by; `attachment-<number>.<extension>` if nothing is left."""
-    name = unicodedata.normalize("NFC", _INVISIBLE.sub("", name[:MAX_READ]))
+    if len(name) > MAX_READ:
+        name = name[: MAX_READ - MAX_OCTETS] + name[-MAX_OCTETS:]  # the extension stands at the end
+    name = unicodedata.normalize("NFC", _INVISIBLE.sub("", name))
     name = _SEPARATORS.split(name)[-1] if "/" in name or "\\" in name else name
     name = _tidy(_SEPARATORS.sub("_", name))
     name = _tidy(_shortened(name))

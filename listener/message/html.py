@@ -195,7 +195,8 @@ class _Writer:
         self._blank_owed: int | None = None  # the quote depth of the blank line owed before the next text
         self._quote = 0
         self._lists: list[int | None] = []  # the next number of each open list; None where it has bullets
-        self._mark = ""
+        self._mark = ""  # of the list item whose text is still to come
+        self._begun = ""  # of the list item on the open line
         self._preformatted = 0
         self._link: tuple[str, int] | None = None  # target, and where in the open line its label begins
 
@@ -262,8 +263,7 @@ class _Writer:
                 self._blank_line(min(self._blank_owed, self._quote))
                 self._blank_owed = None
             if self._mark and text.strip():
-                self._line.append(self._mark)
-                self._mark = ""
+                self._begun, self._mark = self._mark, ""
         self._line.append(text)
 
     def _end_block(self, name: str) -> None:
@@ -277,10 +277,10 @@ class _Writer:
         if not self._preformatted:
             line = (_SPACES.sub(" ", line) if "  " in line else line).strip(" ")
         if line.strip():
-            self._lines.append(_prefix(self._quote) + line.rstrip() if self._quote else line.rstrip())
+            self._lines.append(_prefix(self._quote) + self._begun + line.rstrip())
         elif self._line and self._preformatted:
             self._blank_line(self._quote)
-        self._line = []
+        self._line, self._begun = [], ""
         self._link = (self._link[0], 0) if self._link else None
 
     def _blank_line(self, quote: int) -> None:
@@ -308,7 +308,7 @@ class _Writer:
 
 
 def _prefix(quote: int) -> str:
-    return "> " * min(quote, MAX_QUOTE_DEPTH)
+    return "> " * min(quote, MAX_QUOTE_DEPTH) if quote else ""
 
 
 def _bare(target: str) -> str:

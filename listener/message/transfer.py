@@ -9,7 +9,7 @@ import binascii
 import re
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_PADDED = re.compile(rb"=[^\n]*")
+_PIECE = re.compile(rb"=[ \t\r]*\n(?=[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*(?:\n|\Z))")
 
 
 def decode(octets: bytes, encoding: str) -> bytes:
@@ -25,17 +25,20 @@ def decode(octets: bytes, encoding: str) -> bytes:
 
 
 def base64(octets: bytes) -> bytes:
-    """RFC 2045 §6.8: foreign characters are ignored; padding ends its line; pieces joined line by line are read on."""
+    """RFC 2045 §6.8: foreign characters are ignored and padding ends the data, unless a whole line of base64 follows it
+    (some writers encode piece by piece); a remark or a list's footer behind it is none."""
+    if b"=" in octets and (pieces := _PIECE.split(octets))[1:]:
+        return b"".join(map(_base64, pieces))
+    return _base64(octets)
+
+
+def _base64(octets: bytes) -> bytes:
     try:
         return binascii.a2b_base64(octets)
-    except binascii.Error:
-        pass
-    out = []
-    for run in _PADDED.split(octets):
-        run = _NOT_BASE64.sub(b"", run)
-        usable = len(run) - (len(run) % 4 == 1)
-        out.append(binascii.a2b_base64(run[:usable] + b"=" * (-usable % 4)))
-    return b"".join(out)
+    except binascii.Error:  # the end is missing
+        clean = _NOT_BASE64.sub(b"", octets.partition(b"=")[0])
+        usable = len(clean) - (len(clean) % 4 == 1)
+        return binascii.a2b_base64(clean[:usable] + b"=" * (-usable % 4))
 
 
 def uuencoded(octets: bytes) -> bytes:
