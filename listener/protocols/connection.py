@@ -108,7 +108,8 @@ class Connection:
     async def read_exactly(self, size: int, *, timeout: float = PROGRESS_SECONDS) -> bytes:
         """The next `size` octets. Memory grows with what has arrived, not with what was announced. Raises ConnectionLost."""
         if len(self._wire.buffer) >= size:
-            data = bytes(self._wire.buffer[:size])
+            with memoryview(self._wire.buffer) as view:
+                data = bytes(view[:size])
             self._consume(size)
             return data
         sink = io.BytesIO()

@@ -13,7 +13,8 @@ from . import encode, refusals
 from .answers import MAX_UID, found_uids, status_items
 from .encode import Command, Unencodable
 from .grammar import Condition, Status
-from .session import Selected, Session
+from .session import Session
+from .told import Selected
 
 SEARCH_WINDOW = 50_000
 """UIDs one SEARCH may find: 11 octets each, well below the longest line."""

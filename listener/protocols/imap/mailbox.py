@@ -3,17 +3,10 @@
 Opened by the supervisor's receiver for work, and with `read_only` by `check` and `preview`, which then change nothing. The
 parts are beside this file: `sign_in` and `session` speak, `listing` finds what is new, `fetching` brings it, and
 `acknowledging` tells the server. Here is what joins them: which folder is open, how far each was listed, and waiting.
-
-Rules of the file
-1. IDLE is only a hint. Before each IDLE and after each wake-up the folder is searched for UIDs beyond the point reached, and
-   at least every SAFETY_SECONDS it is opened anew, which also notices that it was renamed, deleted or renumbered.
-2. A folder that cannot be opened is parked: asked for again every `poll_interval`, and no trouble for the others.
-3. A UIDVALIDITY that the server does not tell is 0. Where one was known before, the folder is parked: held, not replayed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -30,16 +23,15 @@ from .encode import Command
 from .fetching import Fetcher
 from .grammar import Status
 from .listing import DESCRIBED_AT_ONCE, FolderReader
+from .open_folders import OpenFolders
 from .reading import Trace
-from .session import Selected, Session
+from .session import Session
 from .state import Point
+from .told import Selected
+from .waiting import Waiter
 
-SAFETY_SECONDS = 300.0
-"""However well IDLE seems to work, the folder is looked into so often."""
 IDLE_RENEWAL_SECONDS = 540.0
 POLL_SECONDS = 60.0
-LOOKS = 3
-"""A server may tell of new mail in the tail of the very answer that did not find it: look again, but not for ever."""
 DAY = 86_400.0
 
 
@@ -62,10 +54,10 @@ class ImapMailbox:
         self.settings = settings
         self.remarks: dict[Folder, str] = {}
         self._now = now
-        self._points: dict[Folder, Point] = {}
-        self._parked: dict[Folder, tuple[float, FolderMissing]] = {}
-        self._stale: set[Folder] = set()
+        self._folders = OpenFolders(session, read_only=settings.read_only, probe_seconds=settings.poll_interval)
         self._acknowledger = Acknowledger(session, settings.after)
+        watched = [Folder(name) for name in settings.folders]
+        self._waiter = Waiter(self._folders, watched, poll=settings.poll_interval, renewal=settings.idle_renewal)
 
     @classmethod
     async def open(
@@ -104,7 +96,7 @@ class ImapMailbox:
         """See `Mailbox.baseline`. The server's clock is not told by IMAP; ours stands in."""
         if since == 0:
             return Baseline(None, 0.0)
-        selected = await self._open(folder)
+        selected = await self._folders.open(folder)
         following = await folders.next_uid(self.session, selected, 1)
         if since is None:
             return Baseline(Point(selected.validity, following).text, self._now())
@@ -149,14 +141,14 @@ class ImapMailbox:
             raise missing
 
     async def _pages_of(self, folder: Folder, text: SyncState | None) -> AsyncGenerator[Page]:
-        known = self._points.pop(folder, None)
+        known = self._folders.points.pop(folder, None)
         point: Point | None = None
         end: int | None = None
-        if known and known.text == text and folder not in self._stale:
-            if self._is_open(folder, known):
+        if known and known.text == text and folder not in self._folders.stale:
+            if self._folders.is_open(folder, known):
                 point = known
-            elif await self._unchanged(folder, known):
-                self._points[folder] = known
+            elif await self._folders.unchanged(folder, known):
+                self._folders.points[folder] = known
                 yield Page(folder, (), known.text, known.resetting)
                 return
         if point is None:
@@ -166,61 +158,23 @@ class ImapMailbox:
             async for page in pages:
                 yield page
                 await self._return_to(folder, reader.point)
-        self._points[folder] = reader.point
+        self._folders.points[folder] = reader.point
 
     async def _return_to(self, folder: Folder, point: Point) -> None:
         """Receipts of another folder may have been acknowledged while the page was away."""
-        if (await self._open(folder)).validity != point.validity:
+        if (await self._folders.open(folder)).validity != point.validity:
             raise ConnectionLost(f"UIDVALIDITY of {folder!r} changed while it was listed")
 
     async def _begin(self, folder: Folder, point: Point | None) -> tuple[Point, int]:
         """Open the folder anew: where to go on in it, and its UIDNEXT."""
-        selected = await self._open(folder, anew=True)
+        selected = await self._folders.open(folder, anew=True)
         if selected.validity == 0 and point and point.validity:
-            raise self._park(FolderMissing(folder, f"the server tells no UIDVALIDITY of {folder!r}", hint="mail there is held"))
+            raise self._folders.park(
+                FolderMissing(folder, f"the server tells no UIDVALIDITY of {folder!r}", hint="mail there is held")
+            )
         expected = point.next_uid if point and point.validity == selected.validity else 1
         following = await folders.next_uid(self.session, selected, expected)
         return state.begin(point, selected.validity, following), following
-
-    async def _unchanged(self, folder: Folder, point: Point) -> bool:
-        """Whether a folder that is not open is as we left it, by STATUS."""
-        self._refuse_parked(folder)
-        try:
-            items = await folders.folder_status(self.session, folder)
-        except FolderMissing as error:
-            raise self._park(error) from None
-        return (items.get("UIDVALIDITY"), items.get("UIDNEXT")) == (point.validity, point.next_uid)
-
-    # --- open folders --------------------------------------------------------------------------------------------------
-
-    def _is_open(self, folder: Folder, point: Point) -> bool:
-        selected = self.session.selected
-        return selected is not None and selected.name == folder and selected.validity == point.validity
-
-    async def _open(self, folder: Folder, *, anew: bool = False) -> Selected:
-        """Have the folder open. Raises FolderMissing, without asking the server again too soon."""
-        selected = self.session.selected
-        if selected and selected.name == folder and not anew:
-            return selected
-        self._refuse_parked(folder)
-        try:
-            selected = await folders.open_folder(self.session, folder, read_only=self.settings.read_only)
-        except FolderMissing as error:
-            raise self._park(error) from None
-        self._parked.pop(folder, None)
-        self._stale.discard(folder)
-        return selected
-
-    def _park(self, error: FolderMissing) -> FolderMissing:
-        folder = Folder(error.folder)
-        self._parked[folder] = (asyncio.get_running_loop().time() + self.settings.poll_interval, error)
-        self._points.pop(folder, None)
-        return error
-
-    def _refuse_parked(self, folder: Folder) -> None:
-        until, error = self._parked.get(folder, (0.0, None))
-        if error and asyncio.get_running_loop().time() < until:
-            raise error.with_traceback(None)
 
     # --- messages ------------------------------------------------------------------------------------------------------
 
@@ -229,7 +183,7 @@ class ImapMailbox:
         by_uid: dict[int, Listing] = {}
         stale: list[Listing] = []
         if listings:
-            selected = await self._open(listings[0].folder)
+            selected = await self._folders.open(listings[0].folder)
             for listing in listings:
                 uid = self._uid(listing.folder, listing.unique_id, selected)
                 if uid is None:
@@ -258,7 +212,7 @@ class ImapMailbox:
         if self.settings.after.action is Action.KEEP:
             return owed
         try:
-            selected = await self._open(folder)
+            selected = await self._folders.open(folder)
         except FolderMissing as error:
             self.remarks[folder] = error.reason
             return ()
@@ -275,69 +229,17 @@ class ImapMailbox:
     def _uid(self, folder: Folder, unique_id: str, selected: Selected) -> int | None:
         """The UID that this id means in the open folder; None if it is of another numbering."""
         validity, uid, epoch = state.read_unique_id(unique_id) or (-1, 0, 0)
-        point = self._points.get(folder)
+        point = self._folders.points.get(folder)
         if validity != selected.validity or (point and point.epoch != epoch):
             return None
         return uid
 
-    # --- waiting -------------------------------------------------------------------------------------------------------
+    # --- waiting and leaving -----------------------------------------------------------------------------------------
 
     async def wait(self) -> bool:
         """See `Mailbox.wait`. Always True: an IMAP session goes on until it breaks."""
-        loop = asyncio.get_running_loop()
-        safety, poll = loop.time() + SAFETY_SECONDS, loop.time() + self.settings.poll_interval
-        folder = await self._waiting_room()
-        if folder is None:
-            await self.session.listen(self.settings.poll_interval)
-            return True
-        others = [other for other in await self.folders() if other != folder]
-        while True:
-            for _ in range(LOOKS):
-                if await self._has_news(folder):
-                    return True
-                if not self.session.hinted:
-                    break
-            idles = self.session.offers("IDLE")
-            until = min(safety, loop.time() + self.settings.idle_renewal, poll if others or not idles else safety)
-            seconds = max(until - loop.time(), 0.0)
-            if await (self.session.idle(seconds) if idles else self.session.listen(seconds)):
-                return True
-            if loop.time() >= safety:
-                self._stale.add(folder)
-                return True
-            if loop.time() >= poll:
-                if await self._others_have_news(others):
-                    return True
-                poll = loop.time() + self.settings.poll_interval
-
-    async def _waiting_room(self) -> Folder | None:
-        """The first folder that is listed and can be opened."""
-        for folder in await self.folders():
-            if folder in self._points:
-                return folder
-        return None
-
-    async def _has_news(self, folder: Folder) -> bool:
-        """Look for mail beyond the point reached; True also where the folder must be listed anew."""
-        point = self._points[folder]
-        try:
-            selected = await self._open(folder)
-        except FolderMissing:
-            return True
-        if selected.validity != point.validity:
-            self._stale.add(folder)
-            return True
-        return bool(await folders.from_uid(self.session, point.next_uid, look_again=True))
-
-    async def _others_have_news(self, others: Sequence[Folder]) -> bool:
-        for folder in others:
-            point = self._points.get(folder)
-            try:
-                if point is None or not await self._unchanged(folder, point):
-                    return True
-            except FolderMissing:
-                continue
-        return False
+        await self._waiter.wait()
+        return True
 
     async def close(self) -> Sequence[Receipt]:
         """Log out where that is still possible. Never raises."""

@@ -17,16 +17,15 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ...errors import AccountFailure, ConnectionLost
 from ..connection import PROGRESS_SECONDS, Connection
 from . import refusals
 from .encode import Command, segments, traced
-from .grammar import Condition, Continuation, Data, Response, Status, shown
+from .grammar import Condition, Continuation, Data, Response, Status
 from .reading import MAX_LINE, SMALL, Literals, ResponseReader, Trace
+from .told import Told
 
 MAX_RESPONSES = 200_000
 """Untagged responses during one exchange: a server that says more says it to keep us busy."""
@@ -35,27 +34,10 @@ DONE_SECONDS = 30.0
 LOGOUT_SECONDS = 5.0
 FREE_LITERAL = 4096
 """RFC 7888 §5: with LITERAL- a literal up to this size needs no consent."""
-HINTS = frozenset({"EXISTS", "RECENT"})
-"""Untagged data that may mean new mail."""
-SEARCHED = frozenset({"SEARCH", "ESEARCH"})
 
 
-@dataclass(slots=True)
-class Selected:
-    """The open folder as SELECT described it (RFC 9051 §6.3.2); `exists` follows what the server says later."""
-
-    name: str
-    validity: int = 0
-    next_uid: int | None = None
-    exists: int = 0
-    read_only: bool = False
-
-
-class Session:
-    """`capabilities` are upper case. `last_round_trip` and `idle_since` are event-loop times.
-
-    `hinted`: since the last SEARCH the server said something that may mean new mail.
-    """
+class Session(Told):
+    """`last_round_trip` and `idle_since` are event-loop times."""
 
     def __init__(
         self,
@@ -65,37 +47,24 @@ class Session:
         notice: Callable[[str], None] = lambda text: None,
         new_tag: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
+        super().__init__(notice)
         self.connection = connection
-        self.capabilities: frozenset[str] = frozenset()
         self.authenticated = False
         self.utf8 = False
-        self.selected: Selected | None = None
-        self.alerts: deque[str] = deque(maxlen=5)
         self.last_round_trip: float | None = None
         self.idle_since: float | None = None
-        self.hinted = False
         self._reader = ResponseReader(connection, trace)
         self._trace = trace
-        self._notice = notice
         self._prefix = f"L{new_tag()}x"
         self._count = 0
         self._returned: Status | None = None
-        self._busy = self._leaving = False
+        self._busy = self._listening = self._leaving = False
         self._idle_tag = ""
-
-    def offers(self, *capabilities: str) -> bool:
-        """Whether the server has all of these."""
-        return self.capabilities.issuperset(capabilities)
 
     def signed_in(self) -> None:
         """From now on the server may send longer lines."""
         self.authenticated = True
         self._reader.max_line = MAX_LINE
-
-    def forget(self) -> None:
-        """Drop all that was learned in clear, right after TLS began (R-60)."""
-        self.capabilities, self.selected, self._returned = frozenset(), None, None
-        self.alerts.clear()
 
     async def greeting(self) -> Status:
         """The server's first response, whatever it is. Raises ConnectionLost for anything but a status."""
@@ -103,7 +72,7 @@ class Session:
         if not isinstance(response, Status):
             raise ConnectionLost(f"{self.connection.endpoint} does not greet as an IMAP server")
         if not response.tag and response.condition is not Condition.BYE:
-            self._note_code(response)
+            self.note_code(response)
         return response
 
     # --- exchanges ---------------------------------------------------------------------------------------------------
@@ -242,9 +211,9 @@ class Session:
     def _observe(self, response: Response) -> Response | None:
         """Keep what it tells of the session. None for an untagged status, which says nothing else."""
         if isinstance(response, Data):
-            self._note(response)
+            self.note(response)
         elif isinstance(response, Status):
-            self._note_code(response)
+            self.note_code(response)
             if response.condition is Condition.BYE and not self._leaving:
                 raise refusals.of_goodbye(response)
             if not response.tag:
@@ -253,43 +222,6 @@ class Session:
                     raise failure
                 return None
         return response
-
-    def _note(self, data: Data) -> None:
-        if data.name in HINTS:
-            self.hinted = self.hinted or data.number != 0
-        elif data.name in SEARCHED:
-            self.hinted = False  # it saw all that was told before
-        elif data.name == "CAPABILITY":
-            self._learn(data.values)
-        if self.selected and data.number is not None:
-            if data.name == "EXISTS":
-                self.selected.exists = data.number
-            elif data.name == "EXPUNGE":
-                self.selected.exists = max(self.selected.exists - 1, 0)
-
-    def _learn(self, words: Sequence[object]) -> None:
-        self.capabilities = frozenset(word.upper() for word in words if isinstance(word, str))
-
-    def _note_code(self, status: Status) -> None:
-        if status.code == "CAPABILITY":
-            self._learn(status.arguments)
-        elif status.code == "ALERT":
-            self.alerts.append(shown(status.text))
-            self._notice(status.shown)
-        elif self.selected:
-            self._note_folder(self.selected, status)
-
-    def _note_folder(self, folder: Selected, status: Status) -> None:
-        value = status.arguments[0] if status.arguments else None
-        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10 else None
-        if status.code == "UIDVALIDITY":
-            if folder.validity and number != folder.validity:
-                raise ConnectionLost(f"UIDVALIDITY of {folder.name!r} changed while it was open")
-            folder.validity = number or 0
-        elif status.code == "UIDNEXT":
-            folder.next_uid = number or None
-        elif status.code == "READ-ONLY":
-            folder.read_only = True
 
     def _settle(self, status: Status, pending: set[str], *, classify: bool = True) -> None:
         if status.tag not in pending:
@@ -312,12 +244,15 @@ class Session:
         """Read what comes by itself, for so long or until it may mean new mail (True). May be cancelled harmlessly."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        self.hinted = False
-        while not self.hinted and await self.connection.readable(max(until - loop.time(), 0)):
-            response = self._observe(await self._read())
-            if isinstance(response, Status | Continuation):
-                self.connection.abort()
-                raise ConnectionLost("the server answered what was not asked")
+        self.hinted, self._listening = False, True
+        try:
+            while not self.hinted and await self.connection.readable(max(until - loop.time(), 0)):
+                response = self._observe(await self._read())
+                if isinstance(response, Status | Continuation):
+                    self.connection.abort()
+                    raise ConnectionLost("the server answered what was not asked")
+        finally:
+            self._listening = False
         return self.hinted
 
     async def idle(self, seconds: float) -> bool:
@@ -366,7 +301,7 @@ class Session:
 
     async def close(self) -> None:
         """LOGOUT where the session is still good for it, then end the connection. Never raises."""
-        if not self.connection.lost and not self._busy:
+        if not (self.connection.lost or self._busy or self._listening):
             self._leaving = True
             with contextlib.suppress(AccountFailure, TimeoutError):
                 async with asyncio.timeout(LOGOUT_SECONDS):
