@@ -14,40 +14,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
-from . import reply_headers, reply_html, reply_lines, reply_signature
+from . import reply_headers, reply_html, reply_lines, reply_segments
 from .model import Reply
-from .reply_lines import Attribution, initials, is_blank, is_quoted
+from .reply_lines import Attribution, is_blank, is_quoted
+from .reply_segments import Body
 
 MARKERS: Final = ("reply above this line", "reply above this email", "reply above the line", "write above this line")
 MAX_MARKER_LINE: Final = 200
-LONG_TAIL: Final = 7  # lines of text below a single quote that make it an answer to the quote, not a footer
-
-
-@dataclass(slots=True)
-class Segment:
-    """A run of text, or of quoted lines with the attribution above them. Both hold indexes into the body."""
-
-    quoted: bool
-    lines: list[int] = field(default_factory=list)
-    attribution: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The lines, what is known of each, and `end`: from there on everything is quoted."""
-
-    lines: list[str]
-    protected: frozenset[int]
-    attributions: dict[int, Attribution]
-    cuts: frozenset[int]
-    signature: frozenset[int]
-    end: int = 0
-
-    def is_text(self, index: int) -> bool:
-        return index in self.protected or not (is_blank(self.lines[index]) or is_quoted(self.lines[index]))
 
 
 def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> Reply:
@@ -68,11 +44,9 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
 
 
 def _taken_apart(body: Body) -> Reply:
-    segments = _segments(body)
-    kept, signature = _decide(body, segments)
-    signature |= {index for index in body.signature if index < body.end}
-    if not kept and not signature and not any(segment.attribution for segment in segments) and not _introduced(body):
-        kept = set(range(body.end))
+    kept, signature, introduced = reply_segments.decide(body)
+    if not kept and not signature and not introduced:
+        kept = set(range(body.end))  # nothing but quoted lines, and nobody who is quoted
     taken = kept | signature
     return Reply(
         text=_join(body.lines, sorted(kept)),
@@ -83,16 +57,17 @@ def _taken_apart(body: Body) -> Reply:
 
 def _read(marked: reply_html.Marked, markers: list[str]) -> Body:
     lines, origin = _apart(marked.lines)
-    protected = _code(lines) | _forwarded(lines)
-    attributions: dict[int, Attribution] = {}
-    for index, line in enumerate(lines):
-        if index not in protected and not is_quoted(line):
-            found = reply_lines.attribution_ending_at(lines, index)
-            if found and (found.strong or _quote_follows(lines, found.end)):
-                attributions[found.start] = found
     cuts = frozenset(bisect_left(origin, cut) for cut in marked.cuts)
     signature = frozenset(index for index, line in enumerate(origin) if line in marked.signature)
-    body = Body(lines, protected, attributions, cuts, signature)
+    quotes = frozenset(bisect_left(origin, line) for line in marked.quotes)
+    body = Body(lines, _code(lines) | _forwarded(lines), {}, cuts, signature, quotes)
+    attributions: dict[int, Attribution] = {}
+    for index, line in enumerate(lines):
+        if index not in body.protected and not is_quoted(line):
+            found = reply_lines.attribution_ending_at(lines, index)
+            if found and (found.strong or body.quote_follows(found.end)):
+                attributions[found.start] = found
+    body = replace(body, attributions=attributions)
     return replace(body, end=_end_of_new_text(body, markers))
 
 
@@ -144,7 +119,7 @@ def _end_of_new_text(body: Body, markers: list[str]) -> int:
         attribution = body.attributions.get(index)
         block = reply_headers.header_block(body.lines, index)
         opens = block is not None or reply_lines.is_original_divider(line) or _is_marker(line, markers)
-        if above and (opens or (attribution is not None and not _quote_follows(body.lines, attribution.end))):
+        if above and (opens or (attribution is not None and not body.quote_follows(attribution.end))):
             return _with_rule(body.lines, reply_headers.block_start(body.lines, index) if block else index)
         if block is not None and not above:
             return len(body.lines)  # a header block at the very top: the message is a forwarded one
@@ -164,111 +139,6 @@ def _with_rule(lines: list[str], index: int) -> int:
     while above > 0 and is_blank(lines[above]):
         above -= 1
     return above if above > 0 and reply_lines.is_rule(lines[above]) else index
-
-
-def _quote_follows(lines: list[str], index: int) -> bool:
-    while index < len(lines) and is_blank(lines[index]):
-        index += 1
-    return index < len(lines) and (is_quoted(lines[index]) or bool(initials(lines[index])))
-
-
-def _segments(body: Body) -> list[Segment]:
-    segments: list[Segment] = []
-    index = 0
-    while index < body.end:
-        if index in body.signature:
-            index += 1
-            continue
-        found = body.attributions.get(index)
-        if found:
-            quoted = _quote_follows(body.lines, found.end)
-            segments.append(Segment(True, attribution=list(range(found.start, found.end))))
-            index = found.end
-            while quoted and index < body.end and is_blank(body.lines[index]):
-                segments[-1].lines.append(index)
-                index += 1
-            continue
-        quoted = _in_quote(body, index, segments)
-        if is_blank(body.lines[index]) and segments:
-            quoted = segments[-1].quoted
-        if not segments or segments[-1].quoted != quoted:
-            segments.append(Segment(quoted))
-        segments[-1].lines.append(index)
-        index += 1
-    return segments
-
-
-def _in_quote(body: Body, index: int, segments: list[Segment]) -> bool:
-    line = body.lines[index]
-    if index in body.protected:
-        return False
-    mark = initials(line)
-    if not mark or is_quoted(line):
-        return is_quoted(line)
-    neighbours = body.lines[max(0, index - 1) : index] + body.lines[index + 1 : index + 2]
-    return bool(segments and segments[-1].attribution and segments[-1].quoted) or any(n.startswith(mark) for n in neighbours)
-
-
-def _decide(body: Body, segments: list[Segment]) -> tuple[set[int], set[int]]:
-    """Which lines are new text, and which are signature."""
-    lines = body.lines
-    signature: set[int] = set()
-    interleaved = _is_interleaved(lines, segments)
-    rest = list(segments)
-    while rest:
-        last = rest[-1]
-        if not last.quoted:
-            _cut_signature(body, last, signature)
-            if _has_text(lines, last):
-                break
-        rest.pop()
-        if last.attribution and rest and rest[-1].quoted and not rest[-1].attribution and _any_text(lines, rest):
-            break
-    kept: set[int] = set()
-    for position, segment in enumerate(rest):
-        if not segment.quoted:
-            if position + 1 < len(rest) and not interleaved:
-                _cut_signature(body, segment, signature)
-            kept.update(segment.lines)
-        elif interleaved or not segment.attribution or _is_context(lines, rest, position):
-            kept.update(segment.lines)
-    return kept, signature
-
-
-def _is_interleaved(lines: list[str], segments: list[Segment]) -> bool:
-    """Quote, answer, quote: the answers need their quotes."""
-    shape = [
-        segment.quoted for segment in segments if (segment.quoted and _has_text(lines, segment)) or _has_text(lines, segment)
-    ]
-    return any(shape[index : index + 3] == [True, False, True] for index in range(len(shape)))
-
-
-def _is_context(lines: list[str], rest: list[Segment], position: int) -> bool:
-    """A single quote amid the text stays when a long answer follows; at the top, or above a short tail, it goes."""
-    below = sum(not is_blank(lines[index]) for segment in rest[position + 1 :] for index in segment.lines if not segment.quoted)
-    return _any_text(lines, rest[:position]) and below >= LONG_TAIL
-
-
-def _cut_signature(body: Body, segment: Segment, signature: set[int]) -> None:
-    at = reply_signature.split([body.lines[index] for index in segment.lines])
-    if body.protected.intersection(segment.lines[at:]):
-        return
-    signature.update(segment.lines[at:])
-    del segment.lines[at:]
-
-
-def _any_text(lines: list[str], segments: Sequence[Segment]) -> bool:
-    return any(not segment.quoted and _has_text(lines, segment) for segment in segments)
-
-
-def _has_text(lines: list[str], segment: Segment) -> bool:
-    return any(not is_blank(lines[index]) for index in segment.lines)
-
-
-def _introduced(body: Body) -> bool:
-    """Whether a body of nothing but quoted lines holds an attribution: then the sender wrote nothing."""
-    bare = [line.lstrip("> \t") for line in body.lines]
-    return any(reply_lines.attribution_ending_at(bare, index) for index in range(len(bare)))
 
 
 def _join(lines: list[str], indexes: Sequence[int]) -> str:

@@ -21,8 +21,12 @@ PEEK: Final = 1500  # characters of markup read ahead to see what an element beg
 MAX_ATTRIBUTES: Final = 4000
 
 # Private-use characters stand for what the markup says; the same characters in the mail itself are taken out first.
-_CUT, _SIGNATURE, _END = "\ue0c0", "\ue0c1", "\ue0c2"
-_PRIVATE: Final = re.compile("[\ue0c0-\ue0c2]|&#(?:57536|57537|57538|x0*e0c[012]);?", re.I)
+_CUT, _SIGNATURE, _END, _QUOTE = "\ue0c0", "\ue0c1", "\ue0c2", "\ue0c3"
+_AROUND: Final = {
+    ">": (f"<blockquote>{_QUOTE}", "</blockquote>"),
+    _SIGNATURE: (f"<p>{_SIGNATURE}</p>", f"<p>{_END}</p>"),
+}
+_PRIVATE: Final = re.compile("[\ue0c0-\ue0c3]|&#(?:0*5753[6-9]|x0*e0c[0-3]);?", re.I)
 
 _TAG: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,40})([^<>]*)>", re.S)
 _NAMED: Final = re.compile(r"""\b(class|id|style|type|data-marker)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.I)
@@ -53,8 +57,8 @@ SIGNATURE_IDS: Final = (
     "divsignature",
 )
 OUTLOOK_RULES: Final = (
-    "border-top:solid #b5c4df",
-    "border-top:solid #e1e1e1",
+    "border-top:solid#b5c4df",
+    "border-top:solid#e1e1e1",
     "border-top-color:rgb(229,229,229)",
     "border-top:1ptsolid#c4c4c4",
 )
@@ -63,48 +67,54 @@ OUTLOOK_RULES: Final = (
 @dataclass(frozen=True, slots=True)
 class Marked:
     """Lines with `>` before quoted ones; `cut` is where a divider stood; `signature` the indexes that the markup calls so;
-    `quotes` whether any element marked a quote as such."""
+    `quotes` is where an element begins that surely quotes."""
 
     lines: list[str]
     cuts: tuple[int, ...] = ()
     signature: frozenset[int] = frozenset()
-    quotes: bool = False
+    quotes: frozenset[int] = frozenset()
 
 
 def lines(markup: str) -> Marked:
     """Text lines of an HTML body with its quotes and signature marked. Never raises."""
-    pieces = list(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML])))
-    text = html_text.to_text("".join(pieces))
+    text = html_text.to_text("".join(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML]))))
     out: list[str] = []
     cuts: list[int] = []
     signature: set[int] = set()
+    quotes: set[int] = set()
     inside = False
     for line in text.split("\n", MAX_LINES):
         if _CUT in line:
             cuts.append(len(out))
         inside = (inside or _SIGNATURE in line) and _END not in line
+        if _QUOTE in line:
+            quotes.add(len(out))
         bare = _PRIVATE.sub("", line)
         if bare != line and not bare.strip("> "):
             continue
         if inside:
             signature.add(len(out))
         out.append(bare)
-    return Marked(out, tuple(cuts), frozenset(signature), len(pieces) > 1 or "<blockquote type" in markup)
+    return Marked(out, tuple(cuts), frozenset(signature), frozenset(quotes))
 
 
 def _marked(markup: str) -> Iterator[str]:
     """The markup with each quoting element inside a blockquote, and a mark where a divider or a signature stands."""
-    position = marks = 0
-    open_name, open_depth, closing = "", 0, ""
+    position = marks = depth = 0
+    name_open, closing = "", ""
+    indents: list[bool] = []
     for tag in _TAG.finditer(markup):
         name = (tag[2] or "").lower()
+        if name == "blockquote" and _swaps(indents, tag):
+            yield markup[position : tag.start()] + ("</div>" if tag[1] else "<div>")
+            position = tag.end()
         if not name:
             continue
-        if open_name == name and not tag[3].endswith("/"):
-            open_depth += -1 if tag[1] else 1
-            if open_depth == 0:
+        if name == name_open and not tag[3].endswith("/"):
+            depth += -1 if tag[1] else 1
+            if depth == 0:
                 yield markup[position : tag.end()] + closing
-                position, open_name = tag.end(), ""
+                position, name_open = tag.end(), ""
                 continue
         if tag[1] or len(tag[3]) > MAX_ATTRIBUTES or "=" not in tag[3]:
             continue
@@ -115,11 +125,25 @@ def _marked(markup: str) -> Iterator[str]:
         if kind == _CUT:
             yield f"{markup[position : tag.start()]}<p>{_CUT}</p>"
             position = tag.start()
-        elif kind and not open_name:
-            before, closing = ("<blockquote>", "</blockquote>") if kind == ">" else (f"<p>{_SIGNATURE}</p>", f"<p>{_END}</p>")
+        elif kind == ">" and name == "blockquote":
+            yield f"{markup[position : tag.end()]}{_QUOTE}"
+            position = tag.end()
+        elif kind and not name_open:
+            before, closing = (
+                (f"<blockquote>{_QUOTE}", "</blockquote>") if kind == ">" else (f"<p>{_SIGNATURE}</p>", f"<p>{_END}</p>")
+            )
             yield markup[position : tag.start()] + before
-            position, open_name, open_depth = tag.start(), name, 1
+            position, name_open, depth = tag.start(), name, 1
     yield markup[position:]
+
+
+def _swaps(indents: list[bool], tag: re.Match[str]) -> bool:
+    """Whether a blockquote tag only indents (Gmail's button for it), and quotes nobody. `indents` are those still open."""
+    if tag[1]:
+        return bool(indents) and indents.pop()
+    style = "".join(tag[3][:MAX_ATTRIBUTES].lower().split())
+    indents.append("border:none" in style and "type=" not in style and "class=" not in style)
+    return indents[-1]
 
 
 def _kind(name: str, attributes: str, markup: str, after: int) -> str:
@@ -131,10 +155,9 @@ def _kind(name: str, attributes: str, markup: str, after: int) -> str:
     if found.get("data-marker") == "__quoted_text__":
         return _CUT
     if name == "blockquote" and found.get("type") == "cite":
-        return ""
+        return ">"
     if any(c.endswith(QUOTE_CLASSES) for c in classes) or identity.startswith(QUOTE_IDS):
-        quotes = name != "blockquote" and not _begins_forward(markup, after)
-        return ">" if quotes else ""
+        return "" if _begins_forward(markup, after) else ">"
     if any(c.endswith(SIGNATURE_CLASSES) for c in classes) or identity in SIGNATURE_IDS:
         return _SIGNATURE
     return ""

@@ -1,0 +1,161 @@
+"""A body as runs of text and of quotes, and which of them the sender newly wrote.
+
+Rules of the file: quotes at the end go. One quote that is introduced goes where the answer stands below it, or above a short
+tail. Where answers stand between quotes they keep them, without which they make no sense. A quote without any introduction
+stays where it stands, because nobody says that it is not the sender's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import reply_signature
+from .reply_lines import Attribution, attribution_ending_at, initials, is_blank, is_quoted
+
+LONG_TAIL: Final = 7  # lines of text below a single quote that make it an answer to the quote, not a footer
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The lines and what is known of each. From `end` on everything is quoted; `protected` lines are never a quote.
+
+    `signature` lines are so by their markup, at `quotes` an element begins that surely quotes; `cuts` are dividers.
+    """
+
+    lines: list[str]
+    protected: frozenset[int]
+    attributions: dict[int, Attribution]
+    cuts: frozenset[int]
+    signature: frozenset[int]
+    quotes: frozenset[int]
+    end: int = 0
+
+    def is_text(self, index: int) -> bool:
+        return index in self.protected or not (is_blank(self.lines[index]) or is_quoted(self.lines[index]))
+
+    def quote_follows(self, index: int) -> bool:
+        """Whether the next line with anything on it is quoted."""
+        while index < len(self.lines) and is_blank(self.lines[index]):
+            index += 1
+        return index < len(self.lines) and (is_quoted(self.lines[index]) or bool(initials(self.lines[index])))
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of lines, as indexes into the body. `introduced` quotes say themselves that they quote."""
+
+    quoted: bool
+    lines: list[int] = field(default_factory=list)
+    introduced: bool = False
+
+
+def decide(body: Body) -> tuple[set[int], set[int], bool]:
+    """Which lines are new text, which are signature, and whether any quote was introduced."""
+    segments = _segments(body)
+    interleaved = _is_interleaved(body, segments)
+    signature = {index for index in body.signature if index < body.end}
+    rest = _without_last_quotes(body, segments, signature)
+    kept: set[int] = set()
+    for position, segment in enumerate(rest):
+        if not segment.quoted:
+            if position + 1 < len(rest) and not interleaved:
+                _cut_signature(body, segment, signature)
+            kept.update(segment.lines)
+        elif interleaved or not segment.introduced or _is_context(body, rest, position):
+            kept.update(segment.lines)
+    return kept, signature, any(segment.introduced for segment in segments)
+
+
+def _segments(body: Body) -> list[Segment]:
+    """An attribution begins a quote but is itself in no segment's lines: it is never text."""
+    segments: list[Segment] = []
+    index = 0
+    while index < body.end:
+        found = body.attributions.get(index)
+        if index in body.signature:
+            index += 1
+        elif found:
+            segments.append(Segment(True, introduced=True))
+            index = found.end
+            while body.quote_follows(index) and index < body.end and is_blank(body.lines[index]):
+                index += 1
+        else:
+            _append(body, segments, index)
+            index += 1
+    for segment in segments:
+        segment.introduced = segment.introduced or (segment.quoted and _introduces_itself(body, segment))
+    return segments
+
+
+def _append(body: Body, segments: list[Segment], index: int) -> None:
+    quoted = _is_in_quote(body, index, segments)
+    if is_blank(body.lines[index]) and segments:
+        quoted = segments[-1].quoted
+    if not segments or segments[-1].quoted != quoted:
+        segments.append(Segment(quoted))
+    segments[-1].lines.append(index)
+
+
+def _is_in_quote(body: Body, index: int, segments: list[Segment]) -> bool:
+    line = body.lines[index]
+    if index in body.protected:
+        return False
+    mark = initials(line)
+    if not mark or is_quoted(line):
+        return is_quoted(line)
+    neighbours = body.lines[max(0, index - 1) : index] + body.lines[index + 1 : index + 2]
+    return bool(segments and segments[-1].quoted and segments[-1].introduced) or any(
+        line.startswith(mark) for line in neighbours
+    )
+
+
+def _introduces_itself(body: Body, segment: Segment) -> bool:
+    """Whether the markup says so, or the first quoted lines are an attribution: `> On Tuesday Ann wrote:`."""
+    if not body.quotes.isdisjoint(segment.lines):
+        return True
+    first = [body.lines[index].lstrip("> \t") for index in segment.lines[:4]]
+    return any(attribution_ending_at(first, index) for index in range(len(first)))
+
+
+def _without_last_quotes(body: Body, segments: list[Segment], signature: set[int]) -> list[Segment]:
+    """The segments up to the last new text, its signature cut off; a quote before an introduced last one stays."""
+    rest = list(segments)
+    while rest:
+        last = rest[-1]
+        if not last.quoted:
+            _cut_signature(body, last, signature)
+            if _has_text(body, last):
+                break
+        rest.pop()
+        if last.introduced and rest and rest[-1].quoted and not rest[-1].introduced and _any_text(body, rest):
+            break
+    return rest
+
+
+def _is_interleaved(body: Body, segments: list[Segment]) -> bool:
+    """Quote, answer, quote."""
+    shape = [segment.quoted for segment in segments if _has_text(body, segment)]
+    return any(shape[index : index + 3] == [True, False, True] for index in range(len(shape)))
+
+
+def _is_context(body: Body, rest: list[Segment], position: int) -> bool:
+    """A single quote amid the text stays when a long answer follows; at the top, or above a short tail, it goes."""
+    below = sum(not is_blank(body.lines[i]) for segment in rest[position + 1 :] for i in segment.lines if not segment.quoted)
+    return _any_text(body, rest[:position]) and below >= LONG_TAIL
+
+
+def _cut_signature(body: Body, segment: Segment, signature: set[int]) -> None:
+    at = reply_signature.split([body.lines[index] for index in segment.lines])
+    if body.protected.isdisjoint(segment.lines[at:]):
+        signature.update(segment.lines[at:])
+        del segment.lines[at:]
+
+
+def _any_text(body: Body, segments: Sequence[Segment]) -> bool:
+    return any(not segment.quoted and _has_text(body, segment) for segment in segments)
+
+
+def _has_text(body: Body, segment: Segment) -> bool:
+    return any(not is_blank(body.lines[index]) for index in segment.lines)
