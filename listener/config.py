@@ -129,6 +129,7 @@ class Limits(Table):
     login_rate: Rate = setting(10, "Sign-ins a second to one host, over all accounts.", gt=0, le=1000)
     hook_timeout: Duration = setting("60s", "Longest time for one call of a Python hook.", ge=0.1, le=3600)
     hook_attempts: Count = setting(8, "Attempts for one delivery to a hook; after the last one it is dead.", ge=1, le=100)
+    hook_concurrency: Count = setting(8, "Calls of one hook at the same time.", ge=1, le=100)
     account_backlog: Count = setting(
         1000, "Messages of one account stored and not yet settled; above it fetching waits.", ge=1, le=1_000_000
     )

@@ -65,8 +65,9 @@ class Dispatcher:
         """Until drained. One at a time; after a failure it may be run again and goes on where it was."""
         if self._draining:
             return
-        filing = Filing(self._ledger, self._parser, lambda: self._plans, self._limits, self._observer)
-        delivering = Delivering(self._ledger, lambda: self._hosts, self._limits, self._observer, self._now, self._uniform)
+        ledger, observer = self._ledger, self._observer
+        filing = Filing(ledger, self._parser, lambda: self._plans, lambda: self._limits, observer)
+        delivering = Delivering(ledger, lambda: self._hosts, lambda: self._limits, observer, self._now, self._uniform)
         self._running = filing, delivering
         self._ended.clear()
         try:
@@ -102,10 +103,14 @@ class Dispatcher:
             return False
         return True
 
-    async def update(self, hosts: Mapping[str, HookHost], plans: Mapping[str, AccountPlan]) -> None:
-        """Go on with these. Returns once no call of a host that is no longer among them runs (or HANDOVER seconds later), so
-        that it can be stopped.
+    async def update(
+        self, hosts: Mapping[str, HookHost], plans: Mapping[str, AccountPlan], limits: DispatchLimits | None = None
+    ) -> None:
+        """Go on with these (limits None: with those of before).
+
+        Returns once no call of a host that is no longer among them runs (or HANDOVER seconds later), so that it can be stopped.
         """
+        self._limits = limits or self._limits
         changed = {name for name, host in self._hosts.items() if hosts.get(name) is not host}
         if self._running is None:
             self._hosts, self._plans = dict(hosts), dict(plans)

@@ -56,13 +56,13 @@ class _Failure:
 
 
 class Delivering:
-    """The stage. `hosts` is asked for the running hooks of the moment; `uniform(a, b)` draws a number between them."""
+    """The stage. `hosts` and `limits` are asked for those of the moment; `uniform(a, b)` draws a number between them."""
 
     def __init__(
         self,
         ledger: Ledger,
         hosts: Callable[[], Mapping[str, HookHost]],
-        limits: DispatchLimits,
+        limits: Callable[[], DispatchLimits],
         observer: Observer,
         now: Callable[[], float],
         uniform: Callable[[float, float], float],
@@ -109,7 +109,7 @@ class Delivering:
         for name in self._lanes.keys() - hosts.keys():
             self._lanes.pop(name).stop()
         for name in hosts.keys() - self._lanes.keys():
-            lane = self._lanes[name] = _Lane(name, self._limits.hook_concurrency, self._ledger, self._deliver, self._now)
+            lane = self._lanes[name] = _Lane(name, self._limits, self._ledger, self._deliver, self._now)
             self._tasks.create_task(lane.run())
 
     def running(self, names: set[str]) -> set[asyncio.Task[None]]:
@@ -134,7 +134,7 @@ class Delivering:
         host = self._hosts().get(delivery.hook)
         if host is None:
             return _Failure("its hook is not running")
-        if delivery.attempt > self._limits.hook_attempts:
+        if delivery.attempt > self._limits().hook_attempts:
             return _Failure(f"the process ended during each of {delivery.attempt - 1} attempts", final=True)
         read_raw = partial(_read_raw, self._ledger, delivery.entry)
         try:
@@ -163,7 +163,7 @@ class Delivering:
 
     def _retry_at(self, delivery: Delivery, failure: _Failure) -> float | None:
         """POSIX seconds of the next attempt; None when there is none. Full jitter: those that failed together part."""
-        if failure.final or delivery.attempt >= self._limits.hook_attempts:
+        if failure.final or delivery.attempt >= self._limits().hook_attempts:
             return None
         longest = RETRY_AFTER[min(delivery.attempt, len(RETRY_AFTER)) - 1]
         asked = min(failure.retry_after or 0.0, LONGEST_ASKED)
@@ -176,14 +176,14 @@ class _Lane:
     def __init__(
         self,
         name: str,
-        concurrency: int,
+        limits: Callable[[], DispatchLimits],
         ledger: Ledger,
         deliver: Callable[[DueDelivery], Coroutine[Any, Any, None]],
         now: Callable[[], float],
     ) -> None:
         self.name = name
         self.running: dict[int, asyncio.Task[None]] = {}
-        self._concurrency = concurrency
+        self._limits = limits
         self._ledger = ledger
         self._deliver = deliver
         self._now = now
@@ -196,11 +196,11 @@ class _Lane:
         async with together() as tasks:
             while not self._stopping:
                 self._woken.clear()
-                if not self._heads and len(self.running) < self._concurrency:
+                if not self._heads and len(self.running) < self._limits().hook_concurrency:
                     self._heads.extend(await self._ledger.due_deliveries(LOOK_AHEAD, self.running.keys(), hook=self.name))
-                while self._heads and len(self.running) < self._concurrency and not self._stopping:
+                while self._heads and len(self.running) < self._limits().hook_concurrency and not self._stopping:
                     self._begin(tasks, self._heads.popleft())
-                full = self._heads or len(self.running) >= self._concurrency
+                full = self._heads or len(self.running) >= self._limits().hook_concurrency
                 await self._rest(None if full else await self._until_next())
 
     def wake(self) -> None:

@@ -56,14 +56,14 @@ class _Work:
 
 
 class Filing:
-    """The stage. `plans` is asked for the accounts' plans of the moment."""
+    """The stage. `plans` and `limits` are asked for those of the moment."""
 
     def __init__(
         self,
         ledger: Ledger,
         parser: MessageParser,
         plans: Callable[[], Mapping[str, AccountPlan]],
-        limits: DispatchLimits,
+        limits: Callable[[], DispatchLimits],
         observer: Observer,
     ) -> None:
         self.committing = asyncio.Lock()
@@ -118,19 +118,19 @@ class Filing:
             if self._may_be_more and self._has_room():
                 await self._take()
             elif self._ready:
-                await self._commit([self._ready.popleft() for _ in range(min(len(self._ready), self._limits.batch))])
+                await self._commit([self._ready.popleft() for _ in range(min(len(self._ready), self._limits().batch))])
             else:
                 await self._changed.wait()
                 self._changed.clear()
 
     def _has_room(self) -> bool:
         """Half of it free: taking a few at a time would cost a query each."""
-        return len(self._taken) * 2 <= self._limits.ahead and self._octets * 2 <= self._limits.ahead_octets
+        return len(self._taken) * 2 <= self._limits().ahead and self._octets * 2 <= self._limits().ahead_octets
 
     async def _take(self) -> None:
         """Queue due entries for parsing, in order of arrival."""
         self._may_be_more = False
-        room, octets = self._limits.ahead - len(self._taken), self._limits.ahead_octets - self._octets
+        room, octets = self._limits().ahead - len(self._taken), self._limits().ahead_octets - self._octets
         due = await self._ledger.due_entries(room, octets)
         self._may_be_more = self._may_be_more or bool(due)
         for entry in due:

@@ -113,9 +113,10 @@ async def test_what_cannot_be_parsed_is_quarantined_with_its_octets_and_the_othe
 ):
     aside = []
     bad = mail(2, body="poison")
-    async with dispatching(ledger, parser=FakeParser(poison=lambda: error), observer=Observer(set_aside=aside.append)):
-        await receive(ledger, [mail(1), bad, mail(3)])
-        await eventually(lambda: no_longer(ledger, "accepted"))
+    with structlog.testing.capture_logs():
+        async with dispatching(ledger, parser=FakeParser(poison=lambda: error), observer=Observer(set_aside=aside.append)):
+            await receive(ledger, [mail(1), bad, mail(3)])
+            await eventually(lambda: no_longer(ledger, "accepted"))
     assert await states(ledger) == {"done": 2, f"quarantined({reason})": 1}
     [row] = await ledger.messages(state="quarantined")
     assert ledger.read_raw(row["id"]) == bad
@@ -210,10 +211,12 @@ async def test_a_row_that_cannot_even_be_buried_is_left_alone(ledger, dispatchin
 
     monkeypatch.setattr(ledger, "file", stubborn)
     await receive(ledger, [mail(1), mail(2), mail(3)])
-    async with dispatching(ledger):
-        await eventually(lambda: in_state(ledger, "support", "done", 2))
-        await receive(ledger, [mail(4)])
-        await eventually(lambda: in_state(ledger, "support", "done", 3))
+    with structlog.testing.capture_logs() as logs:
+        async with dispatching(ledger):
+            await eventually(lambda: in_state(ledger, "support", "done", 2))
+            await receive(ledger, [mail(4)])
+            await eventually(lambda: in_state(ledger, "support", "done", 3))
+    assert [log["entry"] for log in logs if log["event"] == "message.given_up"] == [2]
     assert await states(ledger) == {"done": 3, "accepted": 1}
 
 
