@@ -11,15 +11,17 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from .admin.metrics import Metrics
-from .config import Account
+from .config import Account, Config
 from .errors import LedgerError, LedgerFull, ListenerError, Throttled
 from .ledger import Ledger
-from .logins import LoginGate, Patience, Rest
-from .receiver import Receiver
+from .logins import SURVIVAL, LoginGate, Patience, Rest
+from .mailbox import Mailbox
+from .receiver import ByteBudget, Receiver
 from .seams import Seams
 from .status import AccountState, AccountStatus
 
@@ -73,30 +75,55 @@ class FetchGate:
 
 
 class AccountRunner:
-    """One account's life."""
+    """One account's life, as this configuration wants it."""
 
     def __init__(
         self,
         account: Account,
-        receiver: Receiver,
-        status: AccountStatus,
-        gate: FetchGate,
-        patience: Patience,
-        logins: LoginGate,
+        config: Config,
         shared: Shared,
+        budget: ByteBudget,
+        logins: LoginGate,
+        gate: FetchGate,
         paused: bool,
     ) -> None:
         self.account = account
-        self.status = status
+        self.status = AccountStatus(account.id, account.receiver.protocol)
         self.gate = gate
         self.paused = paused
-        self._receiver = receiver
-        self._patience = patience
-        self._logins = logins
+        self._config = config
         self._shared = shared
+        self._logins = logins
+        self._patience = Patience(shared.clock, shared.chance.uniform, account.receiver.poll_interval)
+        self._receiver = self._make_receiver(budget)
         self._session: asyncio.Task[None] | None = None
+        self._proving: asyncio.TimerHandle | None = None
         self._asked = False
         self._awake = asyncio.Event()
+
+    def _make_receiver(self, budget: ByteBudget) -> Receiver:
+        return Receiver(
+            self.account.id,
+            self._shared.ledger,
+            self._open_mailbox,
+            budget,
+            self.status,
+            since=self.account.since,
+            owe=self.account.receiver.after != "keep",
+            limit=self._config.limits.max_message,
+            on_accepted=partial(self._shared.metrics.count_accepted, self.status.protocol),
+            may_fetch=self.gate,
+        )
+
+    async def _open_mailbox(self) -> Mailbox:
+        mailbox = await self._shared.seams.open_mailbox(self.account, self._config)
+        self._patience.opened()
+        self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
+        return mailbox
+
+    def _proven(self) -> None:
+        """Success has lasted: what went wrong before is history."""
+        self.status.last_error = None
 
     # --- what the supervisor and people ask -----------------------------------------------------------------------------
 
@@ -144,6 +171,8 @@ class AccountRunner:
         try:
             await asyncio.wait({session})
         finally:
+            if self._proving is not None:
+                self._proving.cancel()
             await self._end(session)
             self._session = None
         return self._judge(session)

@@ -15,9 +15,8 @@ from .account_runner import AccountRunner, FetchGate, Shared
 from .admin.health import account_rows
 from .config import Account, Config, Limits
 from .ledger import Ledger, Row
-from .logins import LoginGate, Patience
-from .mailbox import Mailbox
-from .receiver import ByteBudget, Receiver
+from .logins import LoginGate
+from .receiver import ByteBudget
 from .status import AccountStatus
 
 LOOK_AGAIN = 0.05
@@ -91,28 +90,8 @@ class Fleet:
         return [member.runner for member in self._members.values()]
 
     def _runner(self, account: Account, config: Config, paused: bool) -> AccountRunner:
-        shared, limits = self._shared, config.limits
-        status = AccountStatus(account.id, account.receiver.protocol)
-        patience = Patience(shared.clock, shared.chance.uniform, account.receiver.poll_interval)
-        gate = FetchGate(partial(self._room.wait, account.id, limits.account_backlog, limits.backlog))
-        receiver = Receiver(
-            account.id,
-            shared.ledger,
-            partial(self._open_mailbox, account, config, patience),
-            self._budget,
-            status,
-            since=account.since,
-            owe=account.receiver.after != "keep",
-            limit=limits.max_message,
-            on_accepted=partial(shared.metrics.count_accepted, status.protocol),
-            may_fetch=gate,
-        )
-        return AccountRunner(account, receiver, status, gate, patience, self._logins, shared, paused)
-
-    async def _open_mailbox(self, account: Account, config: Config, patience: Patience) -> Mailbox:
-        mailbox = await self._shared.seams.open_mailbox(account, config)
-        patience.opened()
-        return mailbox
+        gate = FetchGate(partial(self._room.wait, account.id, config.limits.account_backlog, config.limits.backlog))
+        return AccountRunner(account, config, self._shared, self._budget, self._logins, gate, paused)
 
     # --- Controls -------------------------------------------------------------------------------------------------------
 

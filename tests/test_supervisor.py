@@ -268,6 +268,21 @@ def test_systemd_hears_that_we_are_alive_only_while_loop_supervisor_and_ledger_p
     assert supervised(configured(tmp_path, "one"), scenario) == 0
 
 
+def test_an_old_error_is_forgotten_after_five_minutes_of_success_and_not_before(tmp_path):
+    async def behave(rig, number):
+        if number == 1:
+            raise ConnectionLost("the line was cut")
+
+    async def scenario(rig):
+        await rig.eventually(lambda: rig.count("one") == 2)
+        await asyncio.sleep(200)
+        assert rig.status("one").last_error == "ConnectionLost: the line was cut"
+        await asyncio.sleep(110)
+        assert rig.status("one").last_error is None
+
+    assert supervised(configured(tmp_path, "one"), scenario, behaviour={"one": behave}) == 0
+
+
 def test_a_paused_account_opens_no_session_until_it_is_resumed_also_over_a_restart(tmp_path):
     config = configured(tmp_path, "one")
 

@@ -41,6 +41,11 @@ async def file(ledger, hooks=None):
     await ledger.file([Parsed(entry.id, parse_quickly(entry.octets, Trust())) for entry in due], hooks or {})
 
 
+async def body(answer):
+    """JSON where it is JSON, else octets."""
+    return await answer.json(content_type=None) if "json" in answer.content_type else await answer.read()
+
+
 class Admined:
     """A running admin server and everything behind it."""
 

@@ -1,0 +1,69 @@
+"""What operators and users read names everything there is, and nothing that is not."""
+
+import argparse
+import re
+from pathlib import Path
+
+from listener.admin.health import account_row
+from listener.admin.metrics import Metrics
+from listener.commands.arguments import parser
+from listener.status import AccountState, AccountStatus
+
+DOCS = Path(__file__).parent.parent / "docs"
+OPERATIONS = (DOCS / "operations.md").read_text()
+COMMANDS = (DOCS / "commands.md").read_text()
+SUFFIX = {"counter": "_total", "info": "_info"}
+
+
+def section(page, title):
+    return page.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def first_column(text):
+    return {name for row in re.findall(r"^\| (`.*?) \|", text, re.M) for name in re.findall(r"`([^`]+)`", row)}
+
+
+def commands():
+    (choices,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return choices.choices
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists():
+    metrics = {family.name + SUFFIX.get(family.type, "") for family in Metrics().registry.collect()}
+    assert first_column(section(OPERATIONS, "Metrics")) == {name for name in metrics if name.startswith("listener_")}
+
+
+def test_every_metrics_labels_are_documented():
+    table = section(OPERATIONS, "Metrics")
+    for metric in vars(Metrics()).values():
+        for label in getattr(metric, "_labelnames", ()):
+            names = f"| `{metric._name}`", f"| `{metric._name}_total`"
+            (row,) = (line for line in table.splitlines() if line.startswith(names))
+            assert f"`{label}`" in row, metric._name
+
+
+def test_every_state_of_an_account_is_documented():
+    assert first_column(section(OPERATIONS, "States of an account")) == set(AccountState)
+
+
+def test_every_fact_of_an_account_is_documented():
+    row = account_row(AccountStatus("a", "imap"), None, 0.0)
+    assert set(row) <= set(re.findall(r"`(\w+)`", section(OPERATIONS, "Health")))
+
+
+def test_every_command_is_documented_with_its_arguments():
+    documented = re.findall(r"^\| `(.+?)`(?:, `(.+?)`)? \|", COMMANDS, re.M)
+    lines = {words.split()[0]: f"{words} {more}" for words, more in documented}
+    assert set(lines) == set(commands())
+    for name, command in commands().items():
+        for action in command._actions:
+            for option in set(action.option_strings) - {"-h", "--help", "--config", "--json"}:
+                assert option in lines[name], f"{name} {option}"
+            if not action.option_strings:
+                assert action.metavar in lines[name], f"{name} {action.metavar}"
+
+
+def test_every_command_says_what_it_does_in_its_help():
+    for name, command in commands().items():
+        assert command.description, name
+        assert all(action.help or not action.option_strings for action in command._actions), name
