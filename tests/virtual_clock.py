@@ -68,6 +68,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def leap(self, seconds: float) -> None:
         self._now += seconds
 
+    async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
+        """A thread resolves, so time stands still meanwhile."""
+        with self.real_work():
+            return await super().getaddrinfo(host, port, **hints)
+
     @contextmanager
     def real_work(self) -> Iterator[None]:
         """Time stands still inside."""

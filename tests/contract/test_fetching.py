@@ -12,6 +12,7 @@ ODD = [
     b"Subject: no body\r\n",
     b"no header at all, and no line end",
     b"\r\n\r\n",
+    b"",
     b"Subject: looks like protocol\r\n\r\n* 1 EXPUNGE\r\nA001 OK done\r\n+OK\r\n.\r\n..\r\n)\r\n",
 ]
 

@@ -12,13 +12,35 @@ A world is the far side: what the provider holds, and how a session to it is ope
 import time
 from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
+from unittest.mock import patch
 
 from listener.mailbox import Mailbox
-from listener.testing.imap import Store
+from listener.protocols.endpoint import Endpoint, Security
+from listener.protocols.imap import listing as imap_listing
+from listener.protocols.imap.acknowledging import After
+from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
+from listener.protocols.sasl import Credentials
+from listener.testing.imap import ImapServer, Store
+from listener.testing.imap.grammar import read_set
 from listener.testing.mailbox import FakeMailbox
 from tests.eventually import eventually
 
 PROCESSED = "Processed mail"
+USER, PASSWORD = "user", "a secret"
+POLLED_EVERY = 0.05
+"""Seconds, so that no test waits long for a folder that is only polled."""
+
+
+def endpoint(server) -> Endpoint:
+    """Where an embedded server listens, in clear on loopback."""
+    return Endpoint(server.host, server.port, Security.NONE)
+
+
+def credentials() -> Credentials:
+    async def secret():
+        return PASSWORD
+
+    return Credentials(USER, secret)
 
 
 class World(ABC):
@@ -145,4 +167,61 @@ class FakeDelete(FakeSeen):
     after = "delete"
 
 
-WORLDS = [FakeSeen, FakeMove, FakeDelete]
+class ImapSeen(StoreWorld):
+    """`ImapMailbox` on the embedded server."""
+
+    name = "imap-seen"
+
+    async def start(self, stack):
+        self.server = await stack.enter_async_context(ImapServer(users={USER: PASSWORD}))
+        self.store = self.server.store()
+        self.store.create(PROCESSED)
+        self._stack = stack
+        self._refused = set()
+        self.server.script.on("FETCH", when=self._asks_for_refused, reply="NO [CONTACTADMIN] damaged")
+
+    async def open(self, *folders, page_count=None, page_octets=None):
+        for name, value in (("PAGE_LISTINGS", page_count), ("PAGE_OCTETS", page_octets)):
+            if value is not None:
+                self._stack.enter_context(patch.object(imap_listing, name, value))
+        settings = ImapSettings(folders or ("INBOX",), After.parse(self.after), poll_interval=POLLED_EVERY)
+        mailbox = await ImapMailbox.open(endpoint(self.server), credentials(), settings)
+        self._stack.push_async_callback(mailbox.close)
+        return mailbox
+
+    def refuse(self, octets):
+        self._refused.add(self._uid(octets, "INBOX"))
+
+    def _asks_for_refused(self, command):
+        if b"BODY.PEEK[" not in command.line:
+            return False
+        return any(low <= uid <= high for low, high in read_set(command.arguments[0], 2**32) for uid in self._refused)
+
+    async def asleep(self, mailbox):
+        await eventually(lambda: mailbox.idle_since is not None)
+
+    def lose(self, mailbox):
+        self.server.disconnect(reset=True)
+
+
+class ImapMove(ImapSeen):
+    name = "imap-move"
+    after = f"move:{PROCESSED}"
+
+
+class ImapCopy(ImapMove):
+    """MOVE by COPY and UID EXPUNGE (RFC 6851 is not everywhere)."""
+
+    name = "imap-copy"
+
+    async def start(self, stack):
+        await super().start(stack)
+        self.server.hidden.add("MOVE")
+
+
+class ImapDelete(ImapSeen):
+    name = "imap-delete"
+    after = "delete"
+
+
+WORLDS = [FakeSeen, FakeMove, FakeDelete, ImapSeen, ImapMove, ImapCopy, ImapDelete]
