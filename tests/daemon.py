@@ -135,5 +135,4 @@ class Daemon:
     async def account(self, name: str) -> dict[str, Any]:
         """One account's row of `/healthz`."""
         _, health = await self.request("GET", "/healthz")
-        (row,) = [row for row in health["accounts"] if row["id"] == name]
-        return row
+        return next((row for row in health["accounts"] if row["id"] == name), {"state": None, "last_error": None})

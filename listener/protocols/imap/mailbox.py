@@ -33,6 +33,8 @@ from .waiting import Waiter
 IDLE_RENEWAL_SECONDS = 540.0
 POLL_SECONDS = 60.0
 DAY = 86_400.0
+NEWEST = 50
+"""So many of the last UIDs tell how far the server's clock has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,28 @@ class ImapMailbox:
     # --- where to begin ----------------------------------------------------------------------------------------------
 
     async def baseline(self, folder: Folder, since: float | None) -> Baseline:
-        """See `Mailbox.baseline`. The server's clock is not told by IMAP; ours stands in."""
+        """See `Mailbox.baseline`."""
         if since == 0:
             return Baseline(None, 0.0)
         selected = await self._folders.open(folder)
         following = await folders.next_uid(self.session, selected, 1)
         if since is None:
-            return Baseline(Point(selected.validity, following).text, self._now())
+            return Baseline(Point(selected.validity, following).text, await self._server_time(following))
         first = await self._first_since(since, following)
         return Baseline(Point(selected.validity, first).text, since)
+
+    async def _server_time(self, following: int) -> float:
+        """No later than what the server's clock says now, in its own whole seconds, and behind the mail that is there.
+
+        IMAP does not tell the time, and an INTERNALDATE is what mail is compared with after a reset: the second behind the
+        last message's, or, where that has not passed yet, that second itself. In doubt mail counts as new.
+        """
+        newest = range(max(following - NEWEST, 1), following)
+        dates = [date async for _, date in self._dates(newest) if date is not None]
+        now = float(int(self._now()))
+        if not dates:
+            return now - DAY
+        return max(dates) + (1 if max(dates) < now else 0)
 
     async def _first_since(self, since: float, following: int) -> int:
         """The lowest UID received at or after `since`. SEARCH SINCE knows only days, in a zone of the server's choice."""
@@ -117,13 +132,16 @@ class ImapMailbox:
         return following
 
     async def _received_since(self, uids: Sequence[int], since: float) -> list[int]:
-        found: list[int] = []
+        return [uid async for uid, date in self._dates(uids) if date is None or date >= since]
+
+    async def _dates(self, uids: Sequence[int]) -> AsyncGenerator[tuple[int, float | None]]:
+        """INTERNALDATE of each of these UIDs that is there."""
+        wanted = set(uids)
         for text in encode.uid_sets(uids):
             async for response in self.session.stream(Command("UID FETCH", (text, b"(UID INTERNALDATE)"))):
                 answer = None if isinstance(response, Status) else answers.fetch(response)
-                if answer and answer.uid and answer.uid in uids and (answer.received_at is None or answer.received_at >= since):
-                    found.append(answer.uid)
-        return found
+                if answer and answer.uid in wanted:
+                    yield answer.uid, answer.received_at
 
     # --- what is new ---------------------------------------------------------------------------------------------------
 
