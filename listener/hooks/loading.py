@@ -33,6 +33,15 @@ def load(name: str, setting: str) -> type[Hook]:
     return found
 
 
+def hook_fault(name: str) -> str | None:
+    """What is wrong with a Python hook, for the check of a configuration: it is imported and made, never started."""
+    try:
+        make(load(name, ""), name, "")
+    except ConfigurationError as error:
+        return error.faults[0].reason
+    return None
+
+
 def make(cls: type[Hook], name: str, setting: str) -> Hook:
     """An instance of it. Raises ConfigurationError when its constructor does not succeed without arguments."""
     try:
