@@ -37,10 +37,10 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
         raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", reply_html.MAX_LINES)
         return _taken_apart(_read(reply_html.Marked(raw), every))
     marked = reply_html.lines(html)
-    reply = _taken_apart(_read(marked, every))
-    if not reply.text and not marked.quotes:  # a mail that is all one indented block, which in HTML is not yet a quote
+    if not marked.quotes and all(is_quoted(line) or is_blank(line) for line in marked.lines):
+        # A mail that is all one indented block, which in HTML is not yet a quote.
         return Reply("\n".join(line.removeprefix(">").removeprefix(" ") for line in marked.lines).strip())
-    return reply
+    return _taken_apart(_read(marked, every))
 
 
 def _taken_apart(body: Body) -> Reply:
@@ -146,9 +146,12 @@ def _join(lines: list[str], indexes: Sequence[int]) -> str:
     out: list[str] = []
     before = -1
     for index in indexes:
-        if out and index != before + 1 and not is_blank(out[-1]) and not is_blank(lines[index]):
+        blank = is_blank(lines[index])
+        if out and index != before + 1 and not out[-1] and blank:
+            continue
+        if out and index != before + 1 and out[-1] and not blank:
             out.append("")
-        out.append("" if is_blank(lines[index]) else lines[index].rstrip())
+        out.append("" if blank else lines[index].rstrip())
         before = index
     while out and not out[-1]:
         out.pop()

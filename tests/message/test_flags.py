@@ -1,4 +1,4 @@
-"""What about a sender deserves a second look: imitated scripts, a name that shows another address, replies that go elsewhere."""
+"""What about a sender deserves a second look: imitated scripts, a name with another address, replies that go elsewhere."""
 
 from __future__ import annotations
 
