@@ -97,7 +97,7 @@ def explain(connection: sqlite3.Connection, entry: int) -> Row | None:
     if found is None:
         return None
     folder, unique_id, size, extent, owed, attempts, accepted_at, raw = found
-    happened = connection.execute(_SQL["events"], {"entry": entry, "most": LONGEST_LIST})
+    newest = connection.execute(_SQL["events"], {"entry": entry, "most": LONGEST_LIST}).fetchall()
     kept = raw is not None and bool(connection.execute(_SQL["has_raw"], (raw,)).fetchone()[0])
     return message_row(connection, entry) | {
         "folder": folder,
@@ -108,7 +108,7 @@ def explain(connection: sqlite3.Connection, entry: int) -> Row | None:
         "attempts": attempts,
         "accepted_at": rfc3339(accepted_at),
         "raw": kept,
-        "events": [{"at": rfc3339(at), "kind": kind} | json.loads(detail) for at, kind, detail in happened],
+        "events": [{"at": rfc3339(at), "kind": kind} | json.loads(detail) for at, kind, detail in reversed(newest)],
         "deliveries": [_delivery_row(row) for row in connection.execute(_SQL["entry_deliveries"], (entry,))],
     }
 

@@ -47,9 +47,7 @@ SELECT folder, unique_id, size, extent, owed, attempts, accepted_at, raw FROM en
 SELECT octets IS NOT NULL FROM raw WHERE id = ?;
 
 -- name: events
-SELECT at, kind, detail FROM (
-  SELECT id, at, kind, detail FROM events WHERE entry = :entry ORDER BY id DESC LIMIT :most
-) ORDER BY id;
+SELECT at, kind, detail FROM events WHERE entry = :entry ORDER BY id DESC LIMIT :most;
 
 -- name: account_events
 SELECT id, at, kind, detail FROM events WHERE account = :account AND entry IS NULL AND id < :before ORDER BY id DESC LIMIT :most;

@@ -94,10 +94,10 @@ UPDATE entries SET state = 'quarantined', reason = :reason, refetch = 0 WHERE id
 UPDATE entries SET owed = 0 WHERE account = ? AND folder = ? AND unique_id = ? AND owed = 1;
 
 -- name: owed
-SELECT folder, unique_id FROM entries WHERE account = :account AND owed = 1 ORDER BY id LIMIT :most;
+SELECT folder, unique_id FROM entries INDEXED BY entries_owed WHERE account = :account AND owed = 1 ORDER BY id LIMIT :most;
 
 -- name: released
-SELECT folder, unique_id, size, received_at, provider_id FROM entries
+SELECT folder, unique_id, size, received_at, provider_id FROM entries INDEXED BY entries_released
 WHERE account = :account AND refetch = 1 AND state = 'quarantined' ORDER BY id LIMIT :most;
 
 -- name: fetch_attempted
