@@ -20,7 +20,7 @@ def unflow(text: str, delete_space: bool) -> str:
         soft = content.endswith(" ") and content != SIGNATURE_LINE
         if soft and delete_space:
             content = content[:-1]
-        if open_depth == depth and content != SIGNATURE_LINE:
+        if open_depth == depth and content and content != SIGNATURE_LINE:  # an empty line always parts paragraphs
             out[-1].append(content)
         else:
             out.append([">" * depth + (" " if depth and content else ""), content])

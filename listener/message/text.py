@@ -18,7 +18,7 @@ from .structure import Part
 MAX_TEXT = 4 * 1024 * 1024
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.I)
-_RICHTEXT_TAG = re.compile(r"<(/?[a-zA-Z][^<>]{0,60})>")
+_FORMATTING = re.compile(r"<(<)|</?[a-zA-Z][^<>]{0,60}>|\n(\n*)")
 
 
 @dataclass(slots=True)
@@ -98,8 +98,13 @@ def _plain(part: Part, result: Texts, defects: list[str]) -> str:
     if part.params.get("format", "").lower() == "flowed":
         return flowed.unflow(text, part.params.get("delsp", "").lower() == "yes")
     if part.content_type in ("text/enriched", "text/richtext"):
-        return _RICHTEXT_TAG.sub("", text).replace("<<", "<")
+        return _without_formatting(text)
     return text
+
+
+def _without_formatting(text: str) -> str:
+    """RFC 1896: commands go, `<<` is a bracket, one line break is a blank and n are n - 1."""
+    return _FORMATTING.sub(lambda found: found[1] or (found[2] or " " if found[0][0] == "\n" else ""), text)
 
 
 def _markup(part: Part, defects: list[str]) -> str:

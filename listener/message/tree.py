@@ -22,6 +22,7 @@ MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
 MAX_BOUNDARY = 200
+MAX_REOPENED = 5  # messages within messages looked through for a boundary used twice
 MAX_NEAR_MISSES = 10_000  # lines that begin with a boundary but are none, per container
 CHARSET_WITHIN = 64 * 1024
 MAX_GUESSES = 100  # lines looked at when the declared boundary is missing or wrong
@@ -125,7 +126,7 @@ def _children(part: Part, defects: list[str]) -> Iterator[Part]:
 
 def _ranges(part: Part, defects: list[str]) -> Iterator[tuple[int, int]]:
     """Where the container's parts lie, header and body, without the line break that belongs to the next delimiter."""
-    boundary = part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+    boundary = _boundary(part)
     if len(boundary) > MAX_BOUNDARY:
         defects.append(f"structure: a boundary over {MAX_BOUNDARY} octets")
         boundary = b""
@@ -136,18 +137,39 @@ def _ranges(part: Part, defects: list[str]) -> Iterator[tuple[int, int]]:
         if not guessed:
             return
         defects.append("structure: the declared boundary is missing or wrong, another was found")
-        delimiters = _delimiters(part, guessed, defects)
+        boundary, delimiters = guessed, _delimiters(part, guessed, defects)
         first = next(delimiters, None)
         if first is None:
             return
-    start, closed = first[1], first[2]
-    for line, after, closing in delimiters:
+    (_, start, closed), after, inside = first, first[1], 0
+    for line, following, closing in delimiters:
+        inside += _reopens(part.raw, after, line, boundary)
+        after = following
+        if inside:  # a container within, of the same boundary, takes every delimiter up to its closing one
+            inside -= closing
+            continue
         if not closed:
             yield start, _before_line(part.raw, start, line)
-        start, closed = after, closing
+        start, closed = following, closing
     if not closed:
         defects.append("structure: no closing boundary")
         yield start, _before_glued_close(part, start)
+
+
+def _boundary(part: Part) -> bytes:
+    return part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+
+
+def _reopens(raw: bytes, start: int, end: int, boundary: bytes) -> bool:
+    """Whether the part between two delimiters, or a message it holds, declares the same boundary for itself."""
+    if raw.find(boundary, start, end) < 0:
+        return False
+    for _ in range(MAX_REOPENED):
+        part = _entity(raw, start, end, "text/plain", [])
+        if not part.is_message:
+            return part.is_multipart and _boundary(part) == boundary
+        start = part.start
+    return False
 
 
 def _delimiters(part: Part, boundary: bytes, defects: list[str]) -> Iterator[tuple[int, int, bool]]:
@@ -182,7 +204,7 @@ def _guess(part: Part) -> bytes | None:
 def _before_glued_close(part: Part, start: int) -> int:
     """The container's end, without a closing delimiter that stands at the end of the last line for want of a line break."""
     tail = part.raw[max(start, part.end - MAX_BOUNDARY - 10) : part.end].rstrip()
-    closing = b"--" + part.params.get("boundary", "").encode("utf-8", "replace") + b"--"
+    closing = b"--" + _boundary(part) + b"--"
     if len(closing) > 4 and tail.endswith(closing):
         return part.raw.rindex(closing, start, part.end)
     return part.end

@@ -105,7 +105,15 @@ BROKEN = {
         multipart(multipart(PLAIN + "one", boundary="i", close=False), PLAIN + "two"),
         [b"one\r\n", b"two"],
     ),
-    "the same boundary twice": (multipart(multipart(PLAIN + "one", boundary="b"), PLAIN + "two"), [b"", b"one"]),
+    "the same boundary twice": (multipart(multipart(PLAIN + "one", boundary="b"), PLAIN + "two"), [b"one", b"two"]),
+    "the same boundary in an attached message": (
+        multipart("Content-Type: message/rfc822\r\n\r\n" + multipart(PLAIN + "one"), PLAIN + "two"),
+        [b"one", b"two"],
+    ),
+    "the boundary quoted in a text": (
+        multipart("Content-Type: text/rfc822-headers\r\n\r\n" + 'Content-Type: multipart/mixed; boundary="b"', PLAIN + "two"),
+        [b'Content-Type: multipart/mixed; boundary="b"', b"two"],
+    ),
 }
 
 
