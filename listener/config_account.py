@@ -256,6 +256,12 @@ class OAuthProfile(Table):
     tenant: Text | None = setting(
         None, "Microsoft: the directory (tenant) ID.", said="none", example="00000000-0000-0000-0000-000000000000"
     )
+    authority: Host = setting(
+        "", "Microsoft: sign-in host of a national cloud.", said="login.microsoftonline.com", example="login.microsoftonline.us"
+    )
+    truststore_file: File | None = setting(
+        None, "PEM file with the authorities to trust for the token endpoint.", said="the system's", example="ca.pem"
+    )
     token_url: Text | None = setting(
         None, "Token endpoint (https).", said="by issuer", example="https://login.example.com/oauth2/token"
     )

@@ -23,8 +23,8 @@ from .protocols.sasl import Credentials, Kind
 MASK = "***"
 
 Section = Literal["receiver", "sender"]
-TokenOf = Callable[[str, str], Callable[[], Awaitable[str]]]
-"""Profile's name and user → what gives a valid access token."""
+TokenOf = Callable[[str, str, str], Callable[[], Awaitable[str]]]
+"""Profile's name, user and protocol → what gives a valid access token."""
 
 
 class Secret:
@@ -79,7 +79,7 @@ def credentials_of(account: Account, section: Section, token_of: TokenOf) -> Cre
     """What this side of the account signs in with. Nothing is read yet. Raises PermanentFailure when the side has nothing."""
     side = account.receiver if section == "receiver" else account.sender
     if side is not None and side.oauth is not None:
-        return Credentials(side.user, token_of(side.oauth, side.user), Kind.TOKEN, section)
+        return Credentials(side.user, token_of(side.oauth, side.user, side.protocol.value), Kind.TOKEN, section)
     if side is not None and side.password_file is not None:
         return Credentials(side.user, _password_of(side.password_file, f"{section}.password_file"), Kind.PASSWORD, section)
     raise PermanentFailure("nothing to sign in with", setting=f"{section}.password_file", hint="write password_file or oauth")

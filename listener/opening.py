@@ -1,7 +1,6 @@
 """From an account's settings to a signed-in mailbox: which protocol, where, as whom.
 
-Called by the supervisor for each session, and by `check` and `preview` with `read_only`. Another protocol is one more function
-in `_OPEN`.
+Called by the supervisor for each session, and by `preview` with `read_only`. Another protocol is one more function in `_OPEN`.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from typing import NoReturn
 
 import structlog
 
-from .config import Account, Config, Receiver, ReceiverProtocol
-from .credentials import credentials_of
+from .config import Account, Config, ReceiverProtocol
+from .credentials import credentials_of, endpoint_of
 from .errors import PermanentFailure
 from .mailbox import Mailbox
-from .protocols.endpoint import Endpoint, LowestTLS, Security
 from .protocols.imap.acknowledging import After
 from .protocols.imap.mailbox import ImapMailbox, ImapSettings
 
@@ -44,27 +42,14 @@ async def _open_imap(account: Account, config: Config, read_only: bool) -> Mailb
     def notice(text: str) -> None:
         log.info("server.said", account=account.id, said=text)
 
-    return await ImapMailbox.open(
-        endpoint_of(receiver), credentials_of(account, "receiver", _no_profile), settings, notice=notice
-    )
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", no_profile)
+    return await ImapMailbox.open(endpoint, credentials, settings, notice=notice)
 
 
-def endpoint_of(receiver: Receiver) -> Endpoint:
-    """Where the receiver's server is, and how far we trust the way there."""
-    return Endpoint(
-        receiver.host,
-        receiver.port,
-        Security(receiver.security.value),
-        LowestTLS(receiver.min_tls),
-        receiver.truststore_file,
-        receiver.insecure,
-    )
-
-
-def _no_profile(profile: str, user: str) -> NoReturn:
-    raise PermanentFailure(
-        "this version does not sign in by OAuth 2.0", setting="receiver.oauth", hint="use a password, or a newer version"
-    )
+def no_profile(profile: str, user: str, protocol: str) -> NoReturn:
+    """The seam for OAuth 2.0 profiles: says that this version has none."""
+    said = "this version does not sign in by OAuth 2.0"
+    raise PermanentFailure(said, setting="receiver.oauth", hint="use a password, or a newer version")
 
 
 _OPEN: dict[ReceiverProtocol, Callable[[Account, Config, bool], Awaitable[Mailbox]]] = {ReceiverProtocol.IMAP: _open_imap}

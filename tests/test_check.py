@@ -52,7 +52,7 @@ def under_tls(files: Path, port: int, **more: object) -> dict[str, object]:
 async def checked(receiver: dict[str, object], sender: dict[str, object] | None = None, **account: object) -> list[Step]:
     made = Account.model_validate({"id": "a", "receiver": receiver, "sender": sender, **account})
 
-    def no_tokens(profile: str, user: str):
+    def no_tokens(profile: str, user: str, protocol: str):
         async def token() -> str:
             return "good-token"
 
@@ -175,7 +175,7 @@ async def test_a_certificate_that_soon_ends_is_a_warning(files: Path, authority:
     async with ImapServer(users={USER: PASSWORD}, tls=serving(authority, "127.0.0.1")) as server:
         made = Account.model_validate({"id": "a", "receiver": under_tls(files, server.port)})
         ends = datetime(2999, 12, 25, tzinfo=UTC).timestamp()
-        steps = [step async for step in check_account(made, lambda profile, user: None, now=lambda: ends)]
+        steps = [step async for step in check_account(made, lambda profile, user, protocol: None, now=lambda: ends)]
     tls = next(step for step in steps if step.name == "tls")
     assert tls.ok
     assert "expires on" in tls.hint

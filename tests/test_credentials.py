@@ -21,9 +21,9 @@ def account(**receiver: object) -> Account:
     return Account.model_validate({"id": "a", "receiver": side, "sender": {"host": "s.example", "user": "jo", "oauth": "p"}})
 
 
-def no_tokens(profile: str, user: str):
+def no_tokens(profile: str, user: str, protocol: str):
     async def token() -> str:
-        return f"token of {profile} for {user}"
+        return f"token of {profile} for {user} by {protocol}"
 
     return token
 
@@ -99,7 +99,7 @@ async def test_a_password_is_read_anew_at_each_sign_in(tmp_path: Path) -> None:
 
 async def test_a_profile_gives_tokens_for_the_sides_user(tmp_path: Path) -> None:
     credentials = credentials_of(account(password_file=tmp_path / "secret"), "sender", no_tokens)
-    assert (credentials.kind, await credentials.ask()) == (Kind.TOKEN, "token of p for jo")
+    assert (credentials.kind, await credentials.ask()) == (Kind.TOKEN, "token of p for jo by smtp")
     assert credentials.section == "sender"
 
 

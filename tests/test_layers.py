@@ -9,7 +9,19 @@ PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
     4: {"__main__", "commands", "demo", "supervisor", "fleet", "account_runner", "logins", "keeper", "seams", "config_docs"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
-    2: {"ledger", "protocols", "credentials", "oauth", "opening", "hooks", "parsing", "check", "preview"},
+    2: {
+        "ledger",
+        "protocols",
+        "credentials",
+        "oauth",
+        "oauth_endpoint",
+        "oauth_entra",
+        "opening",
+        "hooks",
+        "parsing",
+        "check",
+        "preview",
+    },
     1: {"mailbox", "message", "cases", "responder", "status"},
     0: {
         "errors",

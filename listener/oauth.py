@@ -1,0 +1,226 @@
+"""Access tokens of OAuth 2.0 profiles: had once for everybody who needs them, renewed ahead of time, never shown.
+
+The daemon has one `Tokens`; its `token_of` is what `credentials_of` is given. A `TokenSource` keeps one token: of a profile,
+for a user where the grant is a user's, for what the protocol needs. Requests are made by `oauth_endpoint.py` (RFC 6749) and,
+for applications in Entra, by `oauth_entra.py`; both sort failures: a person must act (ConsentLost, AuthenticationRefused,
+PermanentFailure), or it may pass (TransientFailure, Throttled), and a network error is never a wrong password.
+
+Rules of the file
+1. One request at a time for one token, however many wait for it.
+2. A rotated refresh token is saved before the access token that came with it is used (R-51).
+3. A renewal that fails while the old token is still good is no failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .config import Grant, OAuthProfile
+from .credentials import Secret, read_secret
+from .errors import PermanentFailure, TransientFailure
+from .oauth_endpoint import Issued, TokenEndpoint
+from .oauth_entra import EntraApplication
+
+AHEAD = 0.75
+"""A token is renewed at this part of its life (R-50)."""
+STILL_GOOD = 120.0
+"""Seconds that an old token must still have to be used when a renewal fails, and to open a session with it at all."""
+
+Fetch = Callable[[], Awaitable[Issued]]
+
+
+class TokenStore(Protocol):
+    """Where rotated refresh tokens are kept, encrypted; the ledger's `secrets`."""
+
+    async def load(self, name: str) -> str | None:
+        """What was saved under this name."""
+        ...
+
+    async def save(self, name: str, value: str) -> None:
+        """Durable when it returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token; times are those of the clock that its source was given."""
+
+    value: Secret
+    issued_at: float
+    expires_at: float
+
+    def left(self, now: float) -> float:
+        """Seconds that it is still good for."""
+        return self.expires_at - now
+
+    def is_due(self, now: float) -> bool:
+        """Is it time to renew it?"""
+        return now >= self.issued_at + AHEAD * (self.expires_at - self.issued_at) or self.left(now) < STILL_GOOD
+
+
+class TokenSource:
+    """One token. `clock` is monotonic."""
+
+    def __init__(self, fetch: Fetch, clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._token: Token | None = None
+        self._renewal: asyncio.Task[Token] | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the present token is good for; None without one."""
+        return self._token.left(self._clock()) if self._token else None
+
+    async def token(self) -> str:
+        """A token that is good for a while. Raises what having one raises, see the file's head."""
+        token = self._token
+        if token is not None and not token.is_due(self._clock()):
+            return token.value.reveal()
+        try:
+            return (await asyncio.shield(self._renewing())).value.reveal()
+        except TransientFailure:
+            if token is not None and token is self._token and token.left(self._clock()) >= STILL_GOOD:
+                return token.value.reveal()
+            raise
+
+    def invalidate(self) -> None:
+        """The server refused the present token: have another one next time."""
+        self._token = None
+
+    async def close(self) -> None:
+        """Give up a renewal under way."""
+        if self._renewal is not None and not self._renewal.done():
+            self._renewal.cancel()
+            await asyncio.wait({self._renewal})
+
+    def _renewing(self) -> asyncio.Task[Token]:
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew(), name="token renewal")
+            self._renewal.add_done_callback(_retrieved)
+        return self._renewal
+
+    async def _renew(self) -> Token:
+        begun = self._clock()
+        issued = await self._fetch()
+        self._token = Token(issued.access_token, begun, begun + issued.lifetime)
+        return self._token
+
+
+def _retrieved(renewal: asyncio.Task[Token]) -> None:
+    """All who waited may be gone; what it raised was theirs."""
+    if not renewal.cancelled():
+        renewal.exception()
+
+
+class RefreshTokens:
+    """The refresh token of one profile: the file's first, then whatever the issuer gave last."""
+
+    def __init__(self, name: str, file: Path, store: TokenStore) -> None:
+        self._name, self._file, self._store = name, file, store
+        self._unsaved: str | None = None
+
+    async def present(self) -> Secret:
+        """The one to use now. A new one in the file (a person consented again) wins over what was kept."""
+        first = await asyncio.to_thread(read_secret, self._file, f"oauth.{self._name}.refresh_token_file")
+        if self._unsaved is not None:
+            await self.keep(Secret(self._unsaved))
+        kept = _kept(await self._store.load(f"oauth/{self._name}"))
+        return Secret(kept["token"]) if kept.get("first") == _digest(first) and kept.get("token") else first
+
+    async def keep(self, rotated: Secret) -> None:
+        """Save what the issuer gave; until that succeeds it is remembered and tried again before the next use."""
+        first = await asyncio.to_thread(read_secret, self._file, f"oauth.{self._name}.refresh_token_file")
+        self._unsaved = rotated.reveal()
+        await self._store.save(f"oauth/{self._name}", json.dumps({"first": _digest(first), "token": self._unsaved}))
+        self._unsaved = None
+
+
+def _kept(text: str | None) -> dict[str, str]:
+    try:
+        kept = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _digest(secret: Secret) -> str:
+    return hashlib.sha256(secret.reveal().encode()).hexdigest()
+
+
+@dataclass
+class Tokens:
+    """All token sources of one configuration. Sources are made when first asked for; `close` ends them."""
+
+    profiles: Mapping[str, OAuthProfile]
+    store: TokenStore
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    _sources: dict[tuple[str, str, str], TokenSource] = field(default_factory=dict)
+    _refreshing: dict[str, RefreshTokens] = field(default_factory=dict)
+
+    def token_of(self, profile: str, user: str, protocol: str) -> Callable[[], Awaitable[str]]:
+        """What gives a token of that profile, to sign in as `user` by `imap`, `pop3`, `smtp` or `graph`."""
+        return self.source(profile, user, protocol).token
+
+    def source(self, name: str, user: str, protocol: str) -> TokenSource:
+        """The one that everybody with the same need shares. Raises PermanentFailure for an unknown profile."""
+        profile = self.profiles.get(name)
+        if profile is None:
+            raise PermanentFailure(f"there is no profile [oauth.{name}]", setting="oauth")
+        whose = user if profile.grant in (Grant.PASSWORD, Grant.JWT_BEARER) else ""
+        key = (name, profile.user or whose, scope_of(profile, protocol))
+        if key not in self._sources:
+            self._sources[key] = TokenSource(self._fetch(name, profile, *key[1:]), self.clock)
+        return self._sources[key]
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for source in self._sources.values():
+            await source.close()
+
+    def _fetch(self, name: str, profile: OAuthProfile, user: str, scope: str) -> Fetch:
+        if profile.grant is Grant.CLIENT_CREDENTIALS and profile.issuer == "microsoft":
+            return EntraApplication(name, profile, scope).fetch
+        endpoint = TokenEndpoint(name, profile, scope, self.now)
+        if profile.grant is Grant.REFRESH_TOKEN:
+            return lambda: self._refreshed(name, profile, endpoint)
+        return lambda: endpoint.fetch(user)
+
+    async def _refreshed(self, name: str, profile: OAuthProfile, endpoint: TokenEndpoint) -> Issued:
+        if profile.refresh_token_file is None:
+            raise PermanentFailure("no refresh token is configured", setting=f"oauth.{name}.refresh_token_file")
+        tokens = self._refresh_tokens(name, profile.refresh_token_file)
+        present = await tokens.present()
+        issued = await endpoint.refresh(present)
+        if issued.refresh_token is not None and issued.refresh_token != present:
+            await tokens.keep(issued.refresh_token)
+        return issued
+
+    def _refresh_tokens(self, name: str, file: Path) -> RefreshTokens:
+        return self._refreshing.setdefault(name, RefreshTokens(name, file, self.store))
+
+
+_DELEGATED = {"imap": "IMAP.AccessAsUser.All", "pop3": "POP.AccessAsUser.All", "smtp": "SMTP.Send"}
+
+
+def scope_of(profile: OAuthProfile, protocol: str) -> str:
+    """What the token is asked for: the setting, else what issuer and protocol want; "" leaves it to the issuer."""
+    if profile.scope is not None:
+        return profile.scope
+    if profile.issuer == "google":
+        return "https://mail.google.com/" if profile.grant is not Grant.REFRESH_TOKEN else ""
+    if profile.issuer != "microsoft" or profile.grant is Grant.REFRESH_TOKEN:
+        return ""
+    if protocol == "graph":
+        return "https://graph.microsoft.com/.default"
+    if profile.grant is Grant.CLIENT_CREDENTIALS:
+        return "https://outlook.office365.com/.default"
+    return f"https://outlook.office.com/{_DELEGATED[protocol]} offline_access"
