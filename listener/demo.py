@@ -162,7 +162,8 @@ class _Demo:
         clock = asyncio.get_running_loop().time
         while ends_at is None or clock() < ends_at:
             for row in reversed(await _asked(session, "/api/v1/messages?limit=200")):
-                self._screen.message(row)
+                if self._screen.is_news(row):
+                    self._screen.message(row, await _server_words(session, row))
             await asyncio.sleep(LOOK_EVERY)
 
 
@@ -187,6 +188,15 @@ async def _asked(session: aiohttp.ClientSession, path: str) -> list[Row]:
         return []
 
 
+async def _server_words(session: aiohttp.ClientSession, row: Row) -> str:
+    """Of a message in quarantine: what the mail server said of it."""
+    if row["state"] != "quarantined":
+        return ""
+    async with session.get(f"/api/v1/messages/{row['id']}") as answer:
+        events = (await answer.json()).get("events", []) if answer.status == 200 else []
+    return next((str(event["server"]) for event in reversed(events) if event.get("server")), "")
+
+
 def _written(folder: Path, files: dict[str, str]) -> Config:
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -208,19 +218,11 @@ def _free(wanted: int) -> int:
 
 
 @dataclass(slots=True)
-class _Told:
-    """What the screen has said of one message."""
-
-    state: str
-    row: Row
-
-
-@dataclass(slots=True)
 class _Screen:
     """Prints: plain lines, styled ones on a terminal. Everything from a message is made harmless first."""
 
     out: TextIO
-    _messages: dict[int, _Told] = field(default_factory=dict)
+    _messages: dict[int, Row] = field(default_factory=dict)
     _cases: dict[str, list[Row]] = field(default_factory=dict)
 
     def opening(self, base: str, token: str, smtp: str, folder: Path) -> None:
@@ -234,33 +236,34 @@ class _Screen:
         self._line(f"  config    {folder / 'listener.toml'}   (listener cases --config …; all of it is gone at the end)")
         self._line("  Ctrl-C    ends it\n")
 
-    def message(self, row: Row) -> None:
-        """Say what became of a message, once it is settled, and again when that changes."""
-        state = "done" if row["state"] == "filed" else row["state"]
+    def is_news(self, row: Row) -> bool:
+        """Whether the message is settled, and not in the state that was told already."""
         told = self._messages.get(row["id"])
-        if row["state"] not in TOLD_STATES or (told and told.state == state):
-            return
-        self._messages[row["id"]] = _Told(state, row)
-        what = harmless(row["subject"] or "(no subject)")
-        kind = f" [{row['kind']}]" if row.get("kind") not in (None, "message") else ""
-        sender = harmless(row.get("from") or "")
-        if state != "done" or not row.get("case"):
-            self._line(f"{_clock()}  {state:<12}{'':14}{harmless(row.get('reason') or '')}  {what}  {sender}", "yellow")
+        return row["state"] in TOLD_STATES and (told is None or _shown_state(told) != _shown_state(row))
+
+    def message(self, row: Row, words: str) -> None:
+        """Say what became of a message; `words` are the mail server's, where it said any."""
+        self._messages[row["id"]] = row
+        subject = harmless(row["subject"] or "(no subject)")
+        sender = harmless(row["from"] or "")
+        kind = f" [{row['kind']}]" if row["kind"] not in (None, "message") else ""
+        if not row["case"]:
+            why = harmless(words or row["reason"] or "")
+            self._line(f"{_clock()}  {row['state']:<12}{'entry ' + str(row['id']):<14}{why}", "yellow")
             return
         known = self._cases.setdefault(row["case"], [])
         known.append(row)
         verb, style = ("new case", "green") if len(known) == 1 else ("joins case", "cyan")
-        self._line(f"{_clock()}  {verb:<12}{row['case']:<14}{what}{kind}  {sender}", style)
+        self._line(f"{_clock()}  {verb:<12}{row['case']:<14}{subject}{kind}  {sender}", style)
 
     def summary(self) -> None:
         """Cases with their messages, and what is not in a case."""
         self._line(f"\n{len(self._messages)} messages, {len(self._cases)} cases", "bold")
         for case, rows in self._cases.items():
             self._line(f"  {case:<14}{len(rows):>3}  {harmless(rows[0]['subject'] or '(no subject)')}")
-        for told in self._messages.values():
-            if told.state != "done":
-                reason = harmless(told.row.get("reason") or "")
-                self._line(f"  {told.state:<14}{1:>3}  {harmless(told.row['subject'] or '(no subject)')}  {reason}")
+        for row in self._messages.values():
+            if not row["case"]:
+                self._line(f"  {row['state']:<14}{1:>3}  entry {row['id']}: {harmless(row['reason'] or '')}")
 
     def _line(self, text: str, style: str = "") -> None:
         if self.out.isatty():
@@ -271,6 +274,11 @@ class _Screen:
         else:
             encoding = self.out.encoding or "ascii"
             print(text.encode(encoding, "backslashreplace").decode(encoding), file=self.out, flush=True)
+
+
+def _shown_state(row: Row) -> str:
+    """Filed and done are one thing to people who watch."""
+    return "done" if row["state"] == "filed" else str(row["state"])
 
 
 def _clock() -> str:
