@@ -48,6 +48,8 @@ def read(root: Part) -> Bounce | None:
     if told.kind:
         return Bounce(tuple(_reported(told.groups, {})), told.message_id) if told.groups else None
     structured = [part for part in parts if part.content_type in REPORT_TYPES]
+    if not structured and not _may_be_notice(root):
+        return None
     reports = [group for part in structured for group in bounce_fields.groups(bounce_notice.text_of(part))]
     notice = bounce_notice.read(root)
     if not reports:
@@ -90,22 +92,29 @@ def has_bounce_subject(root: Part) -> bool:
     return any(phrase in subject for phrase in UNSPACED_SUBJECTS) or (subject.startswith("warning: ") and "unknown" in subject)
 
 
+def _may_be_notice(root: Part) -> bool:
+    """The signs in the header, without one of which no text is read: most mail is no bounce."""
+    return _has_null_sender(root) or from_mail_system(root) or has_bounce_subject(root)
+
+
+def _has_null_sender(root: Part) -> bool:
+    return root.get("return-path").strip() in ("<>", "< >") or not root.get("from", "?").strip(" <>")
+
+
 def _is_notice(root: Part, notice: Notice, parts: list[Part], reported: bool) -> bool:
     """Enough signs together that a mail system wrote this about a message of ours."""
     system = from_mail_system(root) or not root.get("from", "?").strip(" <>")
     subject = has_bounce_subject(root)
-    null_sender = root.get("return-path").strip() in ("<>", "< >")
     if not (system or subject or reported) and root.get("auto-submitted").strip().lower().startswith("auto-replied"):
         return False  # a person's vacation program
     returned = bool(notice.rest) or any(part.is_message or part.content_type == "text/rfc822-headers" for part in parts[1:])
     told = notice.introduced or reported
-    if root.get("x-failed-recipients").strip() and (system or subject or null_sender):
+    if root.get("x-failed-recipients").strip():
         return True
-    if system or null_sender:
-        return told or (
-            subject and (returned or bool(notice.failures) or "delivery-status" in root.get("content-type").lower())
-        )
-    return subject and (told or returned) and (bool(notice.failures) or reported or (told and returned))
+    if system or _has_null_sender(root):
+        declared = "delivery-status" in root.get("content-type").lower()
+        return told or (subject and (returned or bool(notice.failures) or declared))
+    return (told or returned) and (bool(notice.failures) or reported or (told and returned))
 
 
 def _says_delayed(root: Part, notice: Notice) -> bool:

@@ -354,9 +354,22 @@ def test_the_marks_of_the_reader_cannot_be_forged():
 
 # What may stand in a body, so that hypothesis meets the interesting cases.
 PARTS = """
--- |---|Sent from my iPhone|```|> |Ann> x|Reply above this line|---------- Forwarded message ---------|On 3 May|wrote:|<|a@example.com>
+-- |---|Sent from my iPhone|```|> |Ann> x|Reply above this line|---------- Forwarded message ---------
 """
-PIECES = st.sampled_from([*ATTRIBUTIONS[:6], *HEADER_BLOCKS[:2], *DIVIDERS[:2], OLD, NEW, *PARTS.strip("\n").split("|")])
+PIECES = st.sampled_from(
+    [
+        *ATTRIBUTIONS[:6],
+        *HEADER_BLOCKS[:2],
+        *DIVIDERS[:2],
+        OLD,
+        NEW,
+        "On 3 May",
+        "wrote:",
+        "<",
+        "a@example.com>",
+        *PARTS.strip("\n").split("|"),
+    ]
+)
 BODIES = st.lists(PIECES | st.text(max_size=20), max_size=15).map("\n".join)
 
 
