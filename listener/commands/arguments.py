@@ -44,7 +44,7 @@ def _daemon(commands: _Commands) -> None:
         commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=False, json=None
     )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="end by itself after N seconds")
-    check = _command(commands, "check", "daemon:check", "every fault of the configuration, then each account's connection")
+    check = _command(commands, "check", "check:check", "every fault of the configuration, then each account's connection")
     check.add_argument("account", nargs="*", metavar="ACCOUNT", help="only these accounts")
     check.add_argument("--offline", action="store_true", help="the configuration only; connect to nothing")
     said = "parse messages and print one JSON object a line"

@@ -1,4 +1,4 @@
-"""The commands around the daemon itself: `run`, `demo`, `check`, `schema`."""
+"""The commands around the daemon itself: `run`, `demo`, `schema`."""
 
 from __future__ import annotations
 

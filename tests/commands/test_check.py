@@ -1,0 +1,74 @@
+"""`listener check`: every fault of the configuration at once, then every step of every account, in words or as JSON."""
+
+import asyncio
+import json
+
+import pytest
+
+from listener.testing import ImapServer
+
+
+@pytest.fixture
+def connected(config):
+    """The configuration with the account at a server on loopback; takes the server's port."""
+
+    def write(port, user="u"):
+        config.write_text(config.read_text().replace('user = "u"', f'user = "{user}"\nport = {port}'))
+
+    return write
+
+
+async def checked(listener, *words):
+    return await asyncio.to_thread(listener, "check", *words)
+
+
+async def test_every_step_of_a_working_account_is_told_with_its_time(listener, connected):
+    async with ImapServer(users={"u": "secret"}) as server:
+        connected(server.port)
+        code, out, err = await checked(listener, "--json")
+    steps = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert all(step["ok"] and step["account"] == "support" and step["seconds"] >= 0 for step in steps)
+    assert {"dns", "tcp", "sign-in", "folder", "idle"} <= {step["name"] for step in steps}
+
+
+async def test_a_refused_password_names_the_setting_and_exits_1(listener, connected):
+    async with ImapServer(users={"u": "another"}) as server:
+        connected(server.port)
+        code, out, _ = await checked(listener)
+    assert code == 1
+    (failed,) = (line for line in out.splitlines() if "FAILED" in line)
+    assert "sign-in" in failed
+    assert "[receiver.user]" in failed
+
+
+async def test_only_the_accounts_named_are_checked(listener, connected):
+    async with ImapServer(users={"u": "secret"}) as server:
+        connected(server.port)
+        code, out, _ = await checked(listener, "support")
+    assert code == 0
+    assert out.startswith("support\n")
+
+
+def test_an_unknown_account_gets_a_sentence(listener, config):
+    assert listener("check", "nobody") == (1, "", "listener: no account 'nobody' in the configuration\n")
+
+
+def test_offline_connects_to_nothing(listener, config):
+    assert listener("check", "--offline") == (0, "the configuration is fine; accounts: 1\n", "")
+
+
+def test_all_faults_as_json_and_exit_78(listener, config):
+    config.write_text(config.read_text().replace('security = "none"', 'security = "perhaps"\nfolder = "INBOX"'))
+    code, out, _ = listener("check", "--json")
+    faults = [json.loads(line) for line in out.splitlines()]
+    assert code == 78
+    assert len(faults) == 2
+    assert all(fault["file"] == str(config) and fault["line"] and not fault["ok"] for fault in faults)
+
+
+def test_a_hook_that_cannot_be_imported_is_a_fault(listener, config):
+    config.write_text(config.read_text().replace('id = "support"', 'id = "support"\nhooks = ["python:no_such_module:Hook"]'))
+    code, _, err = listener("check", "--offline")
+    assert code == 78
+    assert "no_such_module" in err
