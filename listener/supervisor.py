@@ -55,6 +55,8 @@ HOOKS = 30.0
 AFTER_FULL = 2.0
 """Seconds over which accounts come back once the ledger can be written again."""
 
+FIXED_LIMITS = ("fetch_budget", "login_rate", "parse_timeout", "parse_memory")
+"""Limits that take effect at the start only."""
 TOPMOST = "topmost-no-authserv-id"
 """Microsoft 365 writes no authserv-id; the topmost field is its own."""
 
@@ -311,8 +313,9 @@ class Supervisor:
         """Restart what changed, end what was removed, start what was added; leave the rest alone."""
         diff = changes(self.config, new)
         log.info("reload.applied", added=sorted(diff.added), removed=sorted(diff.removed), changed=sorted(diff.changed))
-        if diff.restart_needed or new.limits != self.config.limits:
-            log.warning("reload.restart_needed", settings="[listener], [admin] and the limits of all accounts together")
+        fixed = [name for name in FIXED_LIMITS if getattr(new.limits, name) != getattr(self.config.limits, name)]
+        if diff.restart_needed or fixed:
+            log.warning("reload.restart_needed", settings=["listener", "admin"] if diff.restart_needed else fixed)
         await self._fleet.stop(diff.removed | diff.changed)
         # Deliveries of removed accounts are still finished, so their hooks stay until the next start.
         removed = {id: plan for id, plan in self._plans.items() if new.account(id) is None}

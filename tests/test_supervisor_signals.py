@@ -288,3 +288,17 @@ def test_settings_that_need_a_restart_say_so_and_keep_their_old_value(tmp_path, 
         assert rig.count("one") == 1
 
     assert supervised(config, scenario) == 0
+
+
+def test_limits_that_all_accounts_share_say_that_they_need_a_restart(tmp_path):
+    config = configured(tmp_path, "one")
+
+    async def scenario(rig):
+        await all_idle(rig)
+        rig.reread = lambda: configured(tmp_path, "one", limits={"login_rate": 3})
+        with capture_logs() as logs:
+            rig.supervisor.reload()
+            await asyncio.sleep(20)
+        assert [line["settings"] for line in logs if line["event"] == "reload.restart_needed"] == [["login_rate"]]
+
+    assert supervised(config, scenario) == 0
