@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from .config import Account, Config, Grant, Security
+from .config import Account, Admin, Config, Grant, Security
 from .config_faults import Place, kind_of
 from .config_values import Table, bind_address, is_loopback
 from .errors import Fault
@@ -35,6 +35,10 @@ def file_faults(table: Table, place: Place) -> Iterator[Fault]:
             reason = _file_trouble(path)
         if reason:
             yield place.fault(at, reason)
+    if isinstance(table, Admin) and table.cert_file and table.key_file:
+        reason = "" if _file_trouble(table.key_file) else _pair_trouble(table.cert_file, table.key_file)
+        if reason:
+            yield place.fault(("cert_file",), reason)
 
 
 def _files(table: Table, above: KeyPath = ()) -> Iterator[tuple[KeyPath, Path, str]]:
@@ -84,6 +88,15 @@ def _truststore_trouble(path: Path) -> str:
         context.load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError):
         return f"{path} has no certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+    return ""
+
+
+def _pair_trouble(certificate: Path, key: Path) -> str:
+    """Why this certificate and key cannot serve TLS, "" when they can."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
+    except (ssl.SSLError, OSError):
+        return f"{certificate} and {key} are no certificate and its unencrypted key, both in PEM form"
     return ""
 
 

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import trustme
 
 from listener.config_files import warnings
 from listener.config_load import load
@@ -297,3 +298,14 @@ def test_what_works_but_should_be_looked_at_is_a_warning(folder: Path) -> None:
 def test_without_a_trusted_server_name_a_warning_says_that_verdicts_are_unknown(folder: Path) -> None:
     (folder / "listener.toml").write_text(GOOD)
     assert any("authserv_id" in said for said in warnings(load(folder / "listener.toml", environment={}), date(2026, 1, 1)))
+
+
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_a_fault(folder: Path) -> None:
+    made = [trustme.CA().issue_cert("x.example", key_type=trustme.KeyType.ECDSA) for _ in range(2)]
+    (folder / "cert").write_bytes(b"".join(blob.bytes() for blob in made[0].cert_chain_pems))
+    for number, cert in enumerate(made):
+        (folder / f"key{number}").write_bytes(cert.private_key_pem.bytes())
+    (folder / "good.toml").write_text('[admin]\ncert_file = "cert"\nkey_file = "key0"\n' + GOOD)
+    assert load(folder / "good.toml", environment={}).admin.cert_file == folder / "cert"
+    (fault,) = faults(folder, '[admin]\ncert_file = "cert"\nkey_file = "key1"\n' + GOOD)
+    assert (fault.setting, fault.line) == ("admin.cert_file", 2)
