@@ -15,6 +15,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -68,6 +69,7 @@ class HookThread:
     def __init__(self, name: str, on_stray: Callable[[BaseException], None]) -> None:
         """`on_stray` is told, on this thread, of what was raised outside any call (a task the hook made by itself)."""
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(_DaemonThreads())
         self.calls: set[Call] = set()
         self.abandoned = False
         self.ending = False
@@ -171,6 +173,26 @@ class HookThread:
                 self.loop.run_until_complete(asyncio.wait(tasks, timeout=CLOSING))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+
+class _DaemonThreads(ThreadPoolExecutor):
+    """What `asyncio.to_thread` of a hook runs on: a thread for each call, which cannot keep the process from ending.
+
+    The standard executor's threads are waited for when Python exits, however long the author's code blocks in one.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fn(*args, **kwargs))
+                except BaseException as error:  # as the standard executor does
+                    future.set_exception(error)
+
+        threading.Thread(target=run, name="hook call", daemon=True).start()
+        return future
 
 
 def _place(frame: FrameType) -> str:

@@ -268,6 +268,37 @@ async def test_threads_are_not_left_behind_without_end(host, message, case, entr
     assert await hook.handle(message, case, entry) == Filed("quick")
 
 
+async def test_blocking_code_in_a_thread_stalls_nobody_and_cannot_keep_the_process_alive(host, message, case, entry):
+    hook = await host(
+        """
+async def handle(self, message, case, entry):
+    def work():
+        events.append(threading.current_thread())
+        if len(events) == 1: release.wait(30)
+        return "worked"
+    return Filed(await asyncio.to_thread(work))
+""",
+        timeout=0.3,
+    )
+    with pytest.raises(HookFailed, match=r"took longer than 0.3 s$"):
+        await hook.handle(message, case, entry)
+    assert await hook.handle(message, case, entry) == Filed("worked")
+    assert all(thread.daemon for thread in module().events)
+
+
+@pytest.mark.parametrize("error", ["ValueError('from a thread')", "SystemExit('from a thread')"])
+async def test_what_is_raised_in_such_a_thread_is_a_failure(host, message, case, entry, error):
+    hook = await host(
+        f"""
+async def handle(self, message, case, entry):
+    def work(): raise {error}
+    await asyncio.to_thread(work)
+"""
+    )
+    with pytest.raises(HookFailed, match="from a thread"):
+        await hook.handle(message, case, entry)
+
+
 async def test_a_start_that_fails_is_tried_again_at_the_next_call(host, message, case, entry):
     with structlog.testing.capture_logs() as logs:
         hook = await host(
