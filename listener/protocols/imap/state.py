@@ -13,8 +13,8 @@ from typing import Self
 
 from ...mailbox import SyncState
 
-_TEXT = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,20})(?::(\d{1,9}))?)?")
-_UNIQUE_ID = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,9}))?")
+_TEXT = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,20})(?::(\d{1,9}))?)?", re.A)
+_UNIQUE_ID = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,9}))?", re.A)
 
 
 @dataclass(frozen=True, slots=True)
