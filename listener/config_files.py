@@ -133,6 +133,8 @@ def _account_warnings(account: Account, today: date) -> Iterator[str]:
             yield f"{account.id}: {name}.insecure: password and mail cross the network in clear text"
     if account.trust.authserv_id is None:
         yield f'{account.id}: trust.authserv_id: none, so every sender\'s verdict is "unknown"'
+    if account.reply is not None:
+        yield f"{account.id}: reply: this version sends no automatic replies"
     for notice in notices(account, today):
         yield f"{account.id}: {'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
 

@@ -16,6 +16,7 @@ LAYERS = {
         "oauth",
         "oauth_endpoint",
         "oauth_entra",
+        "sealing",
         "opening",
         "hooks",
         "parsing",

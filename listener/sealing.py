@@ -1,0 +1,100 @@
+"""Secrets that Listener itself has to keep (rotated refresh tokens) lie in the ledger only encrypted: AES-256-GCM (R-87).
+
+`SealedSecrets` is the `TokenStore` of `oauth.py` over the ledger's `secrets`. The key is derived (HKDF, RFC 5869) from
+`listener.key_file`, else from a file made in `state_dir`. Each secret has its own nonce and is bound to its name, so that one
+cannot be put in the place of another. With another key, or after tampering, a secret is not opened: it must be given anew.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .credentials import read_secret
+from .errors import ConfigurationError, Fault, PermanentFailure
+
+KEY_FILE = "listener-key"
+"""In `state_dir`, where no `key_file` is configured."""
+SHORTEST_KEY = 16
+"""Characters; a shorter one can be guessed."""
+VERSION = b"\x01"
+NONCE = 12
+"""Octets (NIST SP 800-38D §8.2)."""
+PURPOSE = b"listener secrets v1"
+
+log = structlog.get_logger(__name__)
+
+
+class SecretKeeper(Protocol):
+    """What the ledger does for us."""
+
+    async def secret(self, name: str) -> bytes | None: ...
+    async def set_secret(self, name: str, sealed: bytes | None) -> None: ...
+
+
+class SealedSecrets:
+    """Secrets by name, kept by the ledger, readable only with the key."""
+
+    def __init__(self, keeper: SecretKeeper, key: bytes) -> None:
+        self._keeper = keeper
+        self._cipher = AESGCM(key)
+
+    async def load(self, name: str) -> str | None:
+        """What was saved. Raises PermanentFailure when it cannot be opened with this key."""
+        sealed = await self._keeper.secret(name)
+        return None if sealed is None else self._open(name, sealed)
+
+    async def save(self, name: str, value: str) -> None:
+        """Durable when it returns."""
+        nonce = secrets.token_bytes(NONCE)
+        await self._keeper.set_secret(name, VERSION + nonce + self._cipher.encrypt(nonce, value.encode(), name.encode()))
+
+    def _open(self, name: str, sealed: bytes) -> str:
+        nonce, ciphertext = sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
+        try:
+            if sealed[:1] != VERSION or len(nonce) != NONCE:
+                raise InvalidTag
+            return self._cipher.decrypt(nonce, ciphertext, name.encode()).decode()
+        except InvalidTag:
+            raise PermanentFailure(
+                f"the secret {name} cannot be opened with the present key",
+                setting="listener.key_file",
+                hint="give the key that it was kept with, or consent again",
+            ) from None
+
+
+def sealing_key(key_file: Path | None, state_dir: Path) -> bytes:
+    """The key, 32 octets. Without a `key_file` one is made in `state_dir`, 0600. Raises ConfigurationError."""
+    path = key_file or _generated(state_dir)
+    try:
+        text = read_secret(path, "listener.key_file").reveal()
+    except PermanentFailure as error:
+        raise ConfigurationError([Fault("listener.key_file", error.reason)]) from None
+    if len(text) < SHORTEST_KEY:
+        reason = f"{path} has fewer than {SHORTEST_KEY} characters: anybody could guess that key"
+        raise ConfigurationError([Fault("listener.key_file", reason)])
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(text.encode())
+
+
+def _generated(state_dir: Path) -> Path:
+    path = state_dir / KEY_FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return path
+    except OSError as error:
+        raise ConfigurationError([Fault("listener.key_file", f"{path} cannot be made: {error.strerror}")]) from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    log.warning("key.generated", file=str(path))
+    return path

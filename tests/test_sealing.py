@@ -1,0 +1,96 @@
+"""What Listener keeps for itself is unreadable without the key, and bound to its name."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from listener.errors import ConfigurationError, PermanentFailure
+from listener.sealing import KEY_FILE, SealedSecrets, sealing_key
+
+CANARY = "correct-horse-battery"
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def secret(self, name: str) -> bytes | None:
+        return self.kept.get(name)
+
+    async def set_secret(self, name: str, sealed: bytes | None) -> None:
+        assert sealed is not None
+        self.kept[name] = sealed
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> bytes:
+    (tmp_path / "key").write_text("a long enough key\n")
+    return sealing_key(tmp_path / "key", tmp_path)
+
+
+async def test_a_secret_comes_back_and_is_not_readable_where_it_lies(key: bytes) -> None:
+    keeper = Keeper()
+    await SealedSecrets(keeper, key).save("oauth/p", CANARY)
+    assert CANARY.encode() not in keeper.kept["oauth/p"]
+    assert await SealedSecrets(keeper, key).load("oauth/p") == CANARY
+    assert await SealedSecrets(keeper, key).load("oauth/q") is None
+
+
+async def test_the_same_secret_never_looks_the_same(key: bytes) -> None:
+    keeper = Keeper()
+    sealed = SealedSecrets(keeper, key)
+    await sealed.save("a", CANARY)
+    first = keeper.kept["a"]
+    await sealed.save("a", CANARY)
+    assert keeper.kept["a"] != first
+
+
+@pytest.mark.parametrize(
+    "change", [lambda s: s[:-1] + bytes([s[-1] ^ 1]), lambda s: b"\x02" + s[1:], lambda s: s[:8], lambda s: b""]
+)
+async def test_tampering_is_noticed(key: bytes, change) -> None:
+    keeper = Keeper()
+    sealed = SealedSecrets(keeper, key)
+    await sealed.save("a", CANARY)
+    keeper.kept["a"] = change(keeper.kept["a"])
+    with pytest.raises(PermanentFailure, match="cannot be opened"):
+        await sealed.load("a")
+
+
+async def test_a_secret_in_the_place_of_another_is_not_opened(key: bytes) -> None:
+    keeper = Keeper()
+    sealed = SealedSecrets(keeper, key)
+    await sealed.save("a", CANARY)
+    keeper.kept["b"] = keeper.kept["a"]
+    with pytest.raises(PermanentFailure):
+        await sealed.load("b")
+
+
+async def test_another_key_opens_nothing(key: bytes, tmp_path: Path) -> None:
+    keeper = Keeper()
+    await SealedSecrets(keeper, key).save("a", CANARY)
+    (tmp_path / "other").write_text("another long enough key")
+    with pytest.raises(PermanentFailure) as raised:
+        await SealedSecrets(keeper, sealing_key(tmp_path / "other", tmp_path)).load("a")
+    assert raised.value.setting == "listener.key_file"
+
+
+def test_without_a_key_file_one_is_made_once_for_us_alone(tmp_path: Path) -> None:
+    first = sealing_key(None, tmp_path)
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+    assert sealing_key(None, tmp_path) == first
+    assert len(first) == 32
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "there is no file"), ("", "is empty"), ("short", "fewer than 16")])
+def test_a_key_that_cannot_be_used_is_a_fault(tmp_path: Path, content: str | None, reason: str) -> None:
+    if content is not None:
+        (tmp_path / "key").write_text(content)
+    with pytest.raises(ConfigurationError, match=reason):
+        sealing_key(tmp_path / "key", tmp_path)
+
+
+def test_a_state_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        sealing_key(None, tmp_path / "nowhere")
