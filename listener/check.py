@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from .config import Account, ReceiverProtocol, SenderProtocol
+from .config_files import account_warnings
 from .config_values import as_duration
 from .credentials import Section, TokenOf, credentials_of, endpoint_of
 from .errors import AccountFailure, AuthenticationRefused, ConnectionLost, FolderMissing
@@ -86,7 +87,12 @@ class _Watch:
 
 
 async def check_account(account: Account, token_of: TokenOf, *, now: Callable[[], float] = time.time) -> Steps:
-    """Every step of the receiver, then of the sender. Raises nothing that is the account's or the server's fault."""
+    """What the settings should be looked at for, then every step of the receiver, then of the sender.
+
+    Raises nothing that is the account's or the server's fault.
+    """
+    for setting, said in account_warnings(account, datetime.fromtimestamp(now(), UTC).date()):
+        yield Step("sender" if setting.startswith("sender") else "receiver", "settings", True, 0.0, said, setting=setting)
     sides = [_receiver(_Watch("receiver"), account, token_of, now)]
     if account.sender is not None:
         sides.append(_sender(_Watch("sender"), account, token_of, now))

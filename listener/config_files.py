@@ -104,7 +104,7 @@ def warnings(config: Config, today: date) -> list[str]:
     """What works today and should still be looked at; one sentence each, naming the setting."""
     return [
         *_process_warnings(config),
-        *(said for account in config.accounts for said in _account_warnings(account, today)),
+        *(f"{a.id}: {at}: {said}" for a in config.accounts for at, said in account_warnings(a, today)),
         *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in _grant_warnings(profile.grant)),
         *_mode_warnings(config),
     ]
@@ -127,16 +127,17 @@ def _process_warnings(config: Config) -> Iterator[str]:
                 yield f"{kind}.{hook}: no account uses it"
 
 
-def _account_warnings(account: Account, today: date) -> Iterator[str]:
+def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]:
+    """The same for one account: the setting, and a sentence."""
     for name, side in (("receiver", account.receiver), ("sender", account.sender)):
         if side and side.security is Security.NONE and not is_loopback(side.host):
-            yield f"{account.id}: {name}.insecure: password and mail cross the network in clear text"
+            yield f"{name}.insecure", "password and mail cross the network in clear text"
     if account.trust.authserv_id is None:
-        yield f'{account.id}: trust.authserv_id: none, so every sender\'s verdict is "unknown"'
+        yield "trust.authserv_id", 'none, so the verdict on every sender is "unknown"'
     if account.reply is not None:
-        yield f"{account.id}: reply: this version sends no automatic replies"
+        yield "reply", "this version sends no automatic replies"
     for notice in notices(account, today):
-        yield f"{account.id}: {'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
+        yield "provider", f"{'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
 
 
 def _grant_warnings(grant: Grant) -> Iterator[str]:

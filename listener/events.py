@@ -12,6 +12,7 @@ EVENTS: Mapping[str, str] = {
     "account.restarted": "A session failed in a way we did not foresee; it is begun again. Please report it.",
     "admin.token_generated": "No `admin.token_file` is configured, so a token was made in `file`.",
     "account.unready": "A file that this account needs cannot be used; it is looked at again at each sign-in.",
+    "configuration.warning": "A setting works and should still be looked at.",
     "daemon.draining": "Asked to stop: no new mail is fetched, running work is finished.",
     "daemon.ended_at_once": "Asked twice to stop: ended without finishing. Nothing is lost.",
     "daemon.ready": "Everything is open and the accounts are being started.",

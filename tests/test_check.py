@@ -50,7 +50,8 @@ def under_tls(files: Path, port: int, **more: object) -> dict[str, object]:
 
 
 async def checked(receiver: dict[str, object], sender: dict[str, object] | None = None, **account: object) -> list[Step]:
-    made = Account.model_validate({"id": "a", "receiver": receiver, "sender": sender, **account})
+    trust = {"trust": {"authserv_id": "mx.example.com"}}
+    made = Account.model_validate({"id": "a", "receiver": receiver, "sender": sender, **trust, **account})
 
     def no_tokens(profile: str, user: str, protocol: str):
         async def token() -> str:
@@ -118,6 +119,13 @@ async def test_a_server_that_cannot_idle_is_polled_and_that_is_said(files: Path)
     async with ImapServer(users={USER: PASSWORD}, capabilities=["IMAP4rev1"]) as server:
         steps = await checked(receiver(files, server.port))
     assert (last(steps).ok, last(steps).hint, last(steps).setting) == (True, "it is asked every 1m", "receiver.poll_interval")
+
+
+async def test_without_a_trusted_server_name_it_says_that_verdicts_are_unknown(files: Path) -> None:
+    async with ImapServer(users={USER: PASSWORD}) as server:
+        steps = await checked(receiver(files, server.port), trust={})
+    assert (steps[0].name, steps[0].ok, steps[0].setting) == ("settings", True, "trust.authserv_id")
+    assert "unknown" in steps[0].said
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------------------

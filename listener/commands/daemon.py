@@ -7,9 +7,11 @@ import asyncio
 import json
 import logging
 import sys
+from datetime import date
 
 import structlog
 
+from ..config_files import warnings
 from ..config_load import load
 from ..errors import Fault
 from .settings import find
@@ -25,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     configure(sys.stderr, is_terminal=False if arguments.json else None)
     path = find(arguments.config)
     config = load(path, account_trouble=_trouble)
+    for said in warnings(config, date.today()):
+        log.warning("configuration.warning", said=said)
 
     async def daemon() -> int:
         return await Supervisor(config, reread=lambda: load(path, account_trouble=_trouble)).run()

@@ -18,7 +18,7 @@ async def checked(dovecot: Dovecot, user: str, folder: Path, password: str = PAS
     (folder / "password").write_text(password + "\n")
     settings = {"host": "localhost", "port": dovecot.imaps, "user": user, "password_file": folder / "password"}
     settings |= {"truststore_file": dovecot.ca_file, **receiver}
-    account = Account.model_validate({"id": "a", "receiver": settings})
+    account = Account.model_validate({"id": "a", "receiver": settings, "trust": {"authserv_id": "localhost"}})
     return [step async for step in check_account(account, lambda profile, user, protocol: None)]
 
 
