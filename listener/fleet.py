@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .account_runner import AccountRunner, FetchGate, Shared
-from .admin.health import account_rows
+from .admin.health import UNPROCESSED, account_rows
 from .config import Account, Config, Limits
 from .ledger import Ledger, Row
 from .logins import LoginGate
@@ -23,7 +23,6 @@ LOOK_AGAIN = 0.05
 """Seconds between looks whether messages in flight have landed, while draining."""
 ROOM_AGAIN = 1.0
 """Seconds between looks whether there is room again, while too much lies unprocessed."""
-UNPROCESSED = frozenset({"accepted", "filed"})
 CLOSING = 12.0
 """Seconds that sessions get for their polite end, all at once."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 
 import pytest
@@ -31,14 +32,28 @@ async def listener(daemon, *words):
 
 
 @pytest.fixture
+async def told(tmp_path):
+    """The lines that systemd would have been sent."""
+    lines = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiving:
+        receiving.bind(str(tmp_path / "notify"))
+        receiving.setblocking(False)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(receiving, lambda: lines.extend(receiving.recv(4096).decode().splitlines()))
+        yield lines
+        loop.remove_reader(receiving)
+
+
+@pytest.fixture
 async def server():
     async with ImapServer(users={"u": "secret"}) as running:
         yield running
 
 
-async def test_a_day_in_the_life_of_a_daemon(server, tmp_path):
+async def test_a_day_in_the_life_of_a_daemon(server, told, tmp_path):
     server.deliver("INBOX", make_message(subject="One"))
-    async with Daemon(tmp_path / "d", account(server.port)) as daemon:
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    async with Daemon(tmp_path / "d", account(server.port), env=env) as daemon:
         await eventually(lambda: daemon.count("SELECT count(*) FROM entries WHERE state = 'done'"))
 
         code, out, err = await listener(daemon, "messages", "--json")
@@ -49,8 +64,7 @@ async def test_a_day_in_the_life_of_a_daemon(server, tmp_path):
 
         code, _, err = await listener(daemon, "run")
         assert code == 75
-        refused = json.loads(err.splitlines()[0])
-        assert refused["event"] == "daemon.refused"
+        (refused,) = (line for line in map(json.loads, err.splitlines()) if line["event"] == "daemon.refused")
         assert str(daemon.process.pid) in refused["error"]
 
         assert (await listener(daemon, "pause", "support"))[:2] == (0, "support: paused\n")
@@ -73,6 +87,8 @@ async def test_a_day_in_the_life_of_a_daemon(server, tmp_path):
         assert await daemon.stop() == 0
         assert daemon.events("daemon.stopped")[-1]["code"] == 0
         assert "Traceback" not in daemon.log()
+        states = [line for line in told if line in ("READY=1", "RELOADING=1", "STOPPING=1")]
+        assert states == ["READY=1", *["RELOADING=1", "READY=1"] * 2, "STOPPING=1"]
         code, _, err = await listener(daemon, "health", "--live")
         assert (code, err) == (1, "listener: no daemon answers: No such file or directory\n")
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+import socket
 
 import pytest
+from structlog.testing import capture_logs
 from supervised import TOKEN, Rig, configured, mail, supervised
 
 from listener.errors import AuthenticationRefused, ConnectionLost, LedgerFailed, LedgerFull
 from listener.ledger import Ledger
 from listener.status import AccountState
+from listener.supervisor import Supervisor
 
 
 async def received(rig: Rig, account: str, count: int) -> bool:
@@ -180,19 +183,43 @@ def test_a_failed_ledger_ends_the_process_so_that_the_next_one_begins_from_what_
     assert supervised(configured(tmp_path, "one"), scenario) == 75
 
 
-def test_a_second_daemon_on_the_same_state_is_refused_in_one_line(tmp_path, capsys):
+def test_a_second_daemon_on_the_same_state_is_refused_in_one_line(tmp_path):
     config = configured(tmp_path, "one")
 
     async def hold_and_try():
-        from listener.supervisor import Supervisor
-
         ledger = await Ledger.open(config.listener.state_dir)
         try:
             return await Supervisor(config).run()
         finally:
             await ledger.close()
 
-    assert asyncio.run(hold_and_try()) == 75
+    with capture_logs() as logs:
+        assert asyncio.run(hold_and_try()) == 75
+    assert [line["event"] for line in logs] == ["daemon.refused"]
+
+
+def test_an_address_in_use_is_one_line_and_exit_75_and_leaves_nothing_locked(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = configured(tmp_path, "one")
+        admin = config.admin.model_copy(update={"bind": f"127.0.0.1:{taken.getsockname()[1]}"})
+        with capture_logs() as logs:
+            assert asyncio.run(refused(config.model_copy(update={"admin": admin}))) == 75
+    (line,) = (line for line in logs if line["event"] == "daemon.refused")
+    assert line["error"].startswith("admin.bind: cannot listen on 127.0.0.1:")
+
+
+def test_a_hook_that_cannot_be_used_is_exit_78_with_every_fault(tmp_path):
+    config = configured(tmp_path, "one", hooks=["python:no_such_module:Hook", "webhook:nowhere"])
+    with capture_logs() as logs:
+        assert asyncio.run(refused(config)) == 78
+    assert [line["error"] for line in logs if line["event"] == "daemon.refused"]
+
+
+async def refused(config):
+    """The exit code of a daemon that does not start; afterwards its ledger is free again."""
+    code = await Supervisor(config).run()
+    await (await Ledger.open(config.listener.state_dir)).close()
+    return code
 
 
 def test_too_much_unprocessed_mail_stops_fetching_that_account_only(tmp_path):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..ledger import Ledger, Row
+from ..ledger import Ledger, Row, State
 from ..status import AccountState, AccountStatus
 
 LOOP_LIMIT = 5.0
@@ -27,6 +27,7 @@ SUPERVISOR_LIMIT = 30.0
 LEDGER_LIMIT = 30.0
 """Seconds since the ledger's thread last moved before we are not live."""
 
+UNPROCESSED = frozenset({State.ACCEPTED, State.FILED})
 TROUBLED = frozenset({AccountState.BACKOFF, AccountState.AUTH_FAILED, AccountState.NEEDS_CONSENT, AccountState.PARKED})
 """States in which an account receives nothing although it should."""
 
@@ -93,7 +94,15 @@ class Health:
 
 async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, clock: float) -> list[Row]:
     """Every account as `/healthz` and `listener accounts` show it. `clock` is the event loop's time."""
-    return [account_row(status, (await ledger.backlog(status.id)).oldest_unprocessed, clock) for status in statuses]
+    oldest = await oldest_unprocessed(ledger)
+    return [account_row(status, oldest.get(status.id), clock) for status in statuses]
+
+
+async def oldest_unprocessed(ledger: Ledger) -> dict[str, float]:
+    """When the oldest message that is not yet dealt with came in (POSIX seconds), for the accounts that have one."""
+    busy = {account for account, state, _ in await ledger.counts() if state in UNPROCESSED}
+    found = [(account, (await ledger.backlog(account)).oldest_unprocessed) for account in busy]
+    return {account: at for account, at in found if at is not None}
 
 
 def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: float) -> Row:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from .. import __version__
 from ..ledger import Accepted, State
 from ..status import AccountState, AccountStatus
-from .health import Health
+from .health import Health, oldest_unprocessed
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_REASONS = 50
@@ -105,8 +105,8 @@ class Metrics:
         statuses = list(health.statuses())
         self._show_accounts(statuses)
         self._show_messages(await health.ledger.counts())
-        oldest = [(await health.ledger.backlog(status.id)).oldest_unprocessed for status in statuses]
-        self.oldest_unprocessed.set(min((at for at in oldest if at is not None), default=0))
+        oldest = await oldest_unprocessed(health.ledger)
+        self.oldest_unprocessed.set(min(oldest.values(), default=0))
         self.ready.set(not health.not_ready())
         self.loop_lag.set(max(0.0, health.monotonic() - health.loop_beat))
         return generate_latest(self.registry)
