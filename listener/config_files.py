@@ -111,12 +111,8 @@ def warnings(config: Config, today: date) -> list[str]:
 
 
 def _process_warnings(config: Config) -> Iterator[str]:
-    if config.listener.key_file is None:
-        yield "listener.key_file: none, so the key lies in state_dir beside what it protects"
-    for name in ("bind", "probe_bind"):
-        bound = getattr(config.admin, name)
-        if name == "bind" and not is_loopback(bind_address(bound)[0]) and config.admin.cert_file is None:
-            yield f"admin.bind: {bound} is reachable from elsewhere without TLS; the token crosses the network in clear text"
+    if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
+        yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS; the token crosses it in clear text"
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
     for profile in sorted(config.oauth.keys() - used):
         yield f"oauth.{profile}: no account uses it"

@@ -99,7 +99,9 @@ class _FromLibraries(logging.Handler):
 
 
 def _stamped(entry: Entry, now: datetime) -> Entry:
-    return {"time": now.isoformat(timespec="milliseconds"), **entry}
+    """What every line begins with: time, level, event."""
+    first = {key: entry.pop(key) for key in ("level", "event") if key in entry}
+    return {"time": now.isoformat(timespec="milliseconds"), **first, **entry}
 
 
 def harmless(entry: Mapping[str, Any]) -> Entry:

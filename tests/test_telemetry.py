@@ -40,6 +40,7 @@ def logged(*, is_terminal: bool = False, **fields: object) -> str:
 def test_an_event_is_one_json_line_with_time_and_level() -> None:
     line = logged(entry=7, account="support")
     assert line.endswith("\n")
+    assert list(json.loads(line))[:3] == ["time", "level", "event"]
     assert json.loads(line) == {
         "time": "2026-11-22T12:00:00.000+00:00",
         "level": "warning",
