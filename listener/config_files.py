@@ -112,7 +112,7 @@ def warnings(config: Config, today: date) -> list[str]:
 
 def _process_warnings(config: Config) -> Iterator[str]:
     if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
-        yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS; the token crosses it in clear text"
+        yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS: the token travels in clear text"
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
     for profile in sorted(config.oauth.keys() - used):
         yield f"oauth.{profile}: no account uses it"
