@@ -16,6 +16,7 @@ from .errors import PermanentFailure
 from .mailbox import Mailbox
 from .protocols.imap.acknowledging import After
 from .protocols.imap.mailbox import ImapMailbox, ImapSettings
+from .protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +47,21 @@ async def _open_imap(account: Account, config: Config, read_only: bool) -> Mailb
     return await ImapMailbox.open(endpoint, credentials, settings, notice=notice)
 
 
+async def _open_pop3(account: Account, config: Config, read_only: bool) -> Mailbox:
+    settings = Pop3Settings(
+        delete=account.receiver.after == "delete" and not read_only, max_message=int(config.limits.max_message)
+    )
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", no_profile)
+    return await Pop3Mailbox.open(endpoint, credentials, settings)
+
+
 def no_profile(profile: str, user: str, protocol: str) -> NoReturn:
     """The seam for OAuth 2.0 profiles: says that this version has none."""
     said = "this version does not sign in by OAuth 2.0"
     raise PermanentFailure(said, setting="receiver.oauth", hint="use a password, or a newer version")
 
 
-_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, bool], Awaitable[Mailbox]]] = {ReceiverProtocol.IMAP: _open_imap}
+_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, bool], Awaitable[Mailbox]]] = {
+    ReceiverProtocol.IMAP: _open_imap,
+    ReceiverProtocol.POP3: _open_pop3,
+}
