@@ -64,10 +64,14 @@ class FetchGate:
         self.held = True
         try:
             await self._room()
-            if not self._open:
-                await asyncio.Event().wait()  # until the session is ended
+            await self.wait_if_closed()
         finally:
             self.held = False
+
+    async def wait_if_closed(self) -> None:
+        """Returns at once while it is open; never once it is closed: whoever waits here is ended."""
+        if not self._open:
+            await asyncio.Event().wait()
 
     def close(self) -> None:
         """Let nothing through any more."""
@@ -133,10 +137,11 @@ class AccountRunner:
         self._interrupt()
 
     def resume(self) -> None:
-        """Open a session now, whatever the back-off says."""
-        self.paused = False
-        self._patience.forget()
-        self._interrupt()
+        """Open a session now, whatever the back-off says; one that runs is left alone."""
+        if self.paused or self._session is None:
+            self.paused = False
+            self._patience.forget()
+            self._awake.set()
 
     def wake(self) -> None:
         """Look for work now, unless it is being done."""
@@ -158,6 +163,7 @@ class AccountRunner:
                     await self._stay_paused()
                     continue
                 await self._logins.turn(self.account.receiver.host)
+                await self.gate.wait_if_closed()
                 if not self.paused:
                     await self._rest(await self._one_session())
         finally:

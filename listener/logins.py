@@ -42,7 +42,7 @@ TOKEN_LIFE = 60.0
 LONGEST_THROTTLE = 3600.0
 """A server may ask for more, but then we ask again sooner."""
 SPREAD = 0.1
-"""Slow tries are spread by this part of their length, so that accounts do not march in step."""
+"""Long waits are spread by this part of their length, so that accounts do not march in step."""
 
 
 class LoginGate:
@@ -115,7 +115,7 @@ class Patience:
 
     def _failed(self, error: BaseException) -> Rest:
         if isinstance(error, Throttled):
-            asked = min(error.retry_after or 0.0, LONGEST_THROTTLE)
+            asked = min(error.retry_after or 0.0, LONGEST_THROTTLE) * self._uniform(1.0, 1.0 + SPREAD)
             return Rest(max(asked, self._backoff.next()), AccountState.BACKOFF, "throttled")
         known = isinstance(error, TransientFailure)
         return Rest(self._backoff.next(), AccountState.BACKOFF, "transient" if known else "internal_error")

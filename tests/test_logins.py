@@ -99,11 +99,11 @@ def test_what_a_person_must_mend_is_probed_at_least_hourly(patience, error, stat
 
 
 def test_a_throttling_server_gets_the_time_it_asks_for(patience):
-    assert patience.after(Throttled("slow down", retry_after=300)).seconds == 300
+    assert 300 <= patience.after(Throttled("slow down", retry_after=300)).seconds <= 330
 
 
 def test_a_throttling_server_cannot_switch_an_account_off(patience):
-    assert patience.after(Throttled("go away", retry_after=10**9)).seconds <= 3600
+    assert patience.after(Throttled("go away", retry_after=10**9)).seconds <= 3960
 
 
 def test_an_expired_token_reconnects_at_once(patience, clock):

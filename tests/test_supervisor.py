@@ -344,6 +344,16 @@ def test_resume_ends_a_back_off(tmp_path):
     assert supervised(configured(tmp_path, "one"), scenario, behaviour={"one": behave}) == 0
 
 
+def test_resume_leaves_a_session_that_runs_alone(tmp_path):
+    async def scenario(rig):
+        await rig.eventually(lambda: rig.status("one").state == AccountState.IDLE)
+        await rig.supervisor._fleet.resume("one")
+        await asyncio.sleep(60)
+        assert rig.count("one") == 1
+
+    assert supervised(configured(tmp_path, "one"), scenario) == 0
+
+
 def test_a_released_message_is_fetched_at_once(tmp_path):
     async def scenario(rig):
         rig.store("one").deliver("INBOX", mail(1, "x" * 100_000))

@@ -133,6 +133,23 @@ def test_a_server_that_never_hands_over_is_not_waited_for_longer_than_ten_second
     assert supervised(configured(tmp_path, "one"), scenario, behaviour={"one": dead}) == 0
 
 
+def test_no_session_is_begun_while_draining(tmp_path):
+    host = Stuck()
+
+    async def scenario(rig):
+        rig.store("one").deliver("INBOX", mail(1))
+        await rig.eventually(lambda: host.calls)
+        rig.supervisor.terminate()
+        await rig.eventually(lambda: rig.supervisor.health.draining)
+        rig.mailboxes["one"].lose()
+        await asyncio.sleep(20)
+        assert rig.count("one") == 1
+        host.go.set()
+
+    config = with_hooks(configured(tmp_path, "one"), "python:stuck")
+    assert supervised(config, scenario, hosts={"python:stuck": host}) == 0
+
+
 def test_the_second_sigterm_ends_at_once(tmp_path):
     host = Stuck()
 

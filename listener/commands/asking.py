@@ -152,7 +152,7 @@ async def _local(config: Config) -> AsyncIterator[Any]:
     from ..admin.verbs import Ledgerwise, Verbs
     from ..ledger import Ledger
 
-    ledger = await Ledger.open(config.listener.state_dir)
+    ledger = await Ledger.open(config.listener.state_dir, expect_state=config.listener.expect_state)
     try:
         protocols = {account.id: account.receiver.protocol.value for account in config.accounts}
         yield Verbs(ledger, Ledgerwise(ledger, protocols))

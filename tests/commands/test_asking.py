@@ -136,6 +136,14 @@ def test_a_wrong_name_or_number_gets_one_sentence(listener, filled, words, said)
     assert len(err.splitlines()) == 1
 
 
+def test_a_question_never_makes_the_ledger_that_is_expected_to_be_there(listener, config):
+    config.write_text(config.read_text().replace("[admin]", "expect_state = true\n[admin]"))
+    code, _, err = listener("messages")
+    assert code == 78
+    assert "expect_state" in err
+    assert not (config.parent / "state" / "ledger.sqlite3").exists()
+
+
 def test_an_empty_list_says_so_to_people_and_nothing_to_scripts(listener, config):
     assert listener("messages") == (0, "", "no messages\n")
     assert listener("messages", "--json") == (0, "", "")
