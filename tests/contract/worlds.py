@@ -20,7 +20,7 @@ from listener.protocols.imap import listing as imap_listing
 from listener.protocols.imap.acknowledging import After
 from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
 from listener.protocols.sasl import Credentials
-from listener.testing.imap import ImapServer, Store
+from listener.testing.imap import CAPABILITIES, ImapServer, Store
 from listener.testing.imap.grammar import read_set
 from listener.testing.mailbox import FakeMailbox
 from tests.eventually import eventually
@@ -171,9 +171,11 @@ class ImapSeen(StoreWorld):
     """`ImapMailbox` on the embedded server."""
 
     name = "imap-seen"
+    capabilities = CAPABILITIES
 
     async def start(self, stack):
-        self.server = await stack.enter_async_context(ImapServer(users={USER: PASSWORD}))
+        server = ImapServer(users={USER: PASSWORD}, capabilities=self.capabilities)
+        self.server = await stack.enter_async_context(server)
         self.store = self.server.store()
         self.store.create(PROCESSED)
         self._stack = stack
@@ -213,10 +215,7 @@ class ImapCopy(ImapMove):
     """MOVE by COPY and UID EXPUNGE (RFC 6851 is not everywhere)."""
 
     name = "imap-copy"
-
-    async def start(self, stack):
-        await super().start(stack)
-        self.server.hidden.add("MOVE")
+    capabilities = tuple(word for word in CAPABILITIES if word != "MOVE")
 
 
 class ImapDelete(ImapSeen):
@@ -224,4 +223,22 @@ class ImapDelete(ImapSeen):
     after = "delete"
 
 
-WORLDS = [FakeSeen, FakeMove, FakeDelete, ImapSeen, ImapMove, ImapCopy, ImapDelete]
+class ImapRev2(ImapMove):
+    """A server that knows only IMAP4rev2: folder names in UTF-8, ESEARCH, no RECENT (RFC 9051 appendix E)."""
+
+    name = "imap-rev2"
+    capabilities = ("IMAP4rev2", "LITERAL-", "SASL-IR")
+
+
+class ImapBare(ImapSeen):
+    """A server of RFC 3501 and nothing more: no IDLE, no UIDPLUS, every literal waits."""
+
+    name = "imap-bare"
+    capabilities = ("IMAP4rev1",)
+
+    async def asleep(self, mailbox):
+        looks = len(self.server.commands("NOOP"))
+        await self.server.until(lambda: len(self.server.commands("NOOP")) > looks)
+
+
+WORLDS = [FakeSeen, FakeMove, FakeDelete, ImapSeen, ImapMove, ImapCopy, ImapDelete, ImapRev2, ImapBare]

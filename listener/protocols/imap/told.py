@@ -16,6 +16,8 @@ HINTS = frozenset({"EXISTS", "RECENT"})
 """Untagged data that may mean new mail."""
 SEARCHED = frozenset({"SEARCH", "ESEARCH"})
 MAX_ALERTS = 5
+PART_OF_REV2 = frozenset({"ENABLE", "ESEARCH", "IDLE", "LITERAL-", "MOVE", "NAMESPACE", "SASL-IR", "UIDPLUS", "UNSELECT"})
+"""What a server of IMAP4rev2 alone has without having to say so (RFC 9051 appendix E)."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,9 @@ class Told:
                 self.selected.exists = max(self.selected.exists - 1, 0)
 
     def _learn(self, words: Sequence[object]) -> None:
-        self.capabilities = frozenset(word.upper() for word in words if isinstance(word, str))
+        told = frozenset(word.upper() for word in words if isinstance(word, str))
+        rev2_alone = "IMAP4REV2" in told and "IMAP4REV1" not in told
+        self.capabilities = told | PART_OF_REV2 if rev2_alone else told
 
     def note_code(self, status: Status) -> None:
         """The code of any status response."""

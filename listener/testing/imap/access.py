@@ -18,7 +18,10 @@ from .grammar import Atom, Command, Malformed, Value
 ANY_STATE = frozenset({"CAPABILITY", "NOOP", "LOGOUT", "ID"})
 BEFORE_LOGIN = frozenset({"STARTTLS", "LOGIN", "AUTHENTICATE"})
 NEEDS = {"IDLE": "IDLE", "MOVE": "MOVE", "ENABLE": "ENABLE", "ID": "ID", "NAMESPACE": "NAMESPACE", "UNSELECT": "UNSELECT"}
-"""Commands that exist only while their capability is shown."""
+"""Commands that exist only while their capability is shown, or is part of what is shown."""
+
+PART_OF_REV2 = frozenset({"IDLE", "MOVE", "ENABLE", "NAMESPACE", "UNSELECT", "UIDPLUS", "ESEARCH"})
+"""RFC 9051 appendix E: a server of IMAP4rev2 alone need not name them."""
 
 REFUSED = "NO [AUTHENTICATIONFAILED] wrong user or password"
 OAUTH_REASON = {"status": "400", "schemes": "Bearer", "scope": "mail"}
@@ -36,6 +39,13 @@ def capabilities(connection: Connection) -> str:
         else:
             words += ["LOGINDISABLED"]
     return " ".join(words)
+
+
+def offers(connection: Connection, capability: str) -> bool:
+    """Whether the server has it at this moment, said or not."""
+    server = connection.server
+    implied = capability in PART_OF_REV2 and "IMAP4rev1" not in server.capabilities
+    return capability in capabilities(connection).split() or (implied and capability not in server.hidden)
 
 
 def _may_log_in(connection: Connection) -> bool:
@@ -141,7 +151,7 @@ async def enable(connection: Connection, command: Command) -> str:
     """RFC 9051 §6.3.1: what is unknown is passed over."""
     asked = {bytes(word).upper().decode("ascii", "replace") for word in command.arguments if isinstance(word, Atom)}
     shown = {word.upper() for word in capabilities(connection).split()}
-    fresh = sorted(asked & shown - connection.enabled)
+    fresh = sorted((asked & shown) - connection.enabled)
     connection.enabled.update(fresh)
     connection.say(f"* ENABLED {' '.join(fresh)}".rstrip().encode() + b"\r\n")
     return "OK enabled"

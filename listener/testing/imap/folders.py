@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .access import capabilities
+from .access import offers
 from .connection import Connection
 from .grammar import Atom, Command, Malformed, Value, decode_folder, encode_folder, read_date_time, write_set
 from .store import DELIMITER, FLAGS, Folder, NoSuchFolder
@@ -42,7 +42,7 @@ def _opening(connection: Connection, folder: Folder) -> bytes:
         lines.append("* 0 RECENT")
     lines.append(f"* OK [PERMANENTFLAGS ({permanent})] may be set")
     report = {"UIDVALIDITY": folder.uid_validity, "UIDNEXT": folder.uid_next}
-    if "CONDSTORE" in capabilities(connection).split():
+    if offers(connection, "CONDSTORE"):
         report["HIGHESTMODSEQ"] = folder.highest_modseq
     told = {**report, **folder.lies}
     lines += [f"* OK [{word} {value}]" for word, value in told.items() if value is not None and word in report]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from .access import capabilities
+from .access import offers
 from .connection import Connection
 from .fetch import read_items, render
 from .folders import folder_name
@@ -154,7 +154,7 @@ async def expunge(connection: Connection, command: Command) -> str:
         return "NO [READ-ONLY] opened with EXAMINE"
     folder = _folder(connection)
     if command.name == "UID EXPUNGE":
-        if "UIDPLUS" not in capabilities(connection).split() and not connection.utf8:
+        if not offers(connection, "UIDPLUS"):
             return "BAD unknown command"
         candidates = [message for _, message in _named(connection, command.arguments[0], by_uid=True)]
     else:

@@ -97,7 +97,7 @@ async def _carry_out(connection: Connection, command: Command) -> bytes:
 def _refusal(connection: Connection, command: Command, handler: Handler | None) -> str:
     """Why this command cannot be in this state (RFC 9051 §3); empty: it can."""
     needed = access.NEEDS.get(command.name.removeprefix("UID "))
-    if handler is None or (needed and needed not in access.capabilities(connection).split()):
+    if handler is None or (needed and not access.offers(connection, needed)):
         return "BAD unknown command"
     if command.name in access.ANY_STATE:
         return ""
