@@ -27,7 +27,9 @@ from listener.supervisor import Supervisor
 
 SURE = 0.25
 """Seconds for which everything must have been settled before a run ends by itself."""
-LONGEST = 60.0
+ENOUGH = 1.0
+"""Seconds of failing for good, after which the run is ended as an operator would."""
+LONGEST = 15.0
 """Seconds after which a run has hung: exit 3."""
 
 
@@ -133,7 +135,7 @@ def seams(run: Run, gate: Gate) -> Seams:
 
 async def settled(ledger: Path, run: Run, gate: Gate, supervisor: Supervisor) -> None:
     """End the run once all mail has been settled for a while."""
-    quiet = 0.0
+    quiet = struck = 0.0
     while True:
         await asyncio.sleep(0.02)
         try:
@@ -143,14 +145,15 @@ async def settled(ledger: Path, run: Run, gate: Gate, supervisor: Supervisor) ->
                 ).fetchone()
             database.close()
         except sqlite3.OperationalError:
-            continue
+            total = waiting = 0
         if total >= run.expected and not waiting:
             quiet += 0.02
         else:
             quiet = 0.0
-        if quiet >= SURE or (run.for_good and gate.at and gate.count > gate.at + 200):
+        struck += 0.02 if run.for_good and gate.count >= gate.at else 0.0
+        if quiet >= SURE or struck >= ENOUGH:
             gate.armed = False
-            supervisor.stop()
+            supervisor.terminate()
             return
 
 

@@ -5,18 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import sqlite3
+import sys
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 from crash.child import Run, main
 from listener.testing import ImapServer
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["crash.child", "listener.protocols.imap.mailbox", "listener.ledger", "aiohttp"])
+FORK.set_forkserver_preload(["crash.child", "listener.opening", "listener.commands", "aiohttp.web"])
 KILLED = -9
+HUNG = 3
+"""Exit status of a run that never settled."""
+
+
+def start_forking() -> None:
+    """Start the process that children are forked from, with everything imported once; it needs our path to find it."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def mail(number: int, answers: int | None = None) -> bytes:
