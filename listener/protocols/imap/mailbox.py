@@ -268,9 +268,14 @@ class ImapMailbox:
 def _check_target(settings: ImapSettings) -> None:
     """Raises PermanentFailure for a target that would bring mail back, or cannot be named."""
     target = settings.after.target
-    if target in settings.folders:
+    if _same_name(target) in map(_same_name, settings.folders):
         raise PermanentFailure(f"mail would be moved to {target!r}, which is watched itself", setting="receiver.after")
     try:
         encode.folder(target, utf8=True)
     except encode.Unencodable as error:
         raise PermanentFailure(f"the folder {target!r} cannot be named: {error}", setting="receiver.after") from error
+
+
+def _same_name(folder: str) -> str:
+    """INBOX is the only name whose case does not count (RFC 9051 §5.1)."""
+    return "INBOX" if folder.upper() == "INBOX" else folder

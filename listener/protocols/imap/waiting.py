@@ -16,11 +16,14 @@ from ...errors import FolderMissing
 from ...mailbox import Folder
 from . import folders
 from .open_folders import OpenFolders
+from .state import Point
 
 SAFETY_SECONDS = 300.0
 """However well IDLE seems to work, the folder is opened anew so often."""
 LOOKS = 3
 """A server may tell of new mail in the tail of the very answer that did not find it: look again, but not for ever."""
+PAUSE_SECONDS = 5.0
+"""After LOOKS hints in a row that led to nothing, so that a server that always hints does not keep us busy."""
 
 
 class Waiter:
@@ -32,6 +35,8 @@ class Waiter:
         self.watched = watched
         self.poll = poll
         self.renewal = renewal
+        self._woken_at: Point | None = None
+        self._fruitless = 0
 
     async def wait(self) -> None:
         """Returns when a listing may find something, or should look. Raises what ends the session."""
@@ -42,8 +47,10 @@ class Waiter:
         others = [other for other in self.watched if other != folder]
         loop = asyncio.get_running_loop()
         safety, poll = loop.time() + SAFETY_SECONDS, loop.time() + self.poll
+        await self._pause(self.open_folders.points[folder])
         while not await self._has_news(folder):
             if await self._sleep(min(safety, poll) if others else safety):
+                self._woken_at = self.open_folders.points[folder]
                 return
             if loop.time() >= safety:
                 self.open_folders.stale.add(folder)
@@ -52,6 +59,13 @@ class Waiter:
                 if await self._others_have_news(others):
                     return
                 poll = loop.time() + self.poll
+
+    async def _pause(self, point: Point) -> None:
+        """Where hint after hint led to nothing, take the next one slowly."""
+        self._fruitless = self._fruitless + 1 if point == self._woken_at else 0
+        self._woken_at = None
+        if self._fruitless >= LOOKS:
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _sleep(self, until: float) -> bool:
         """Until something may be new (True), until then, or until IDLE must be renewed."""

@@ -3,8 +3,9 @@
     async with dialogue(b"* OK hi\\r\\n", AWAIT, b"{tag} NO go away\\r\\n") as server:
         session = await connect(server.endpoint())
 
-A step is octets to send (`{tag}` stands for the tag of the last line received), AWAIT (a line from the client), TLS (go on
-under TLS) or CLOSE. At the end the connection stays open and what the client says is kept.
+A step is octets to send (`{tag}` stands for the tag of the last line received, `{1}` for that of the first, and so on),
+AWAIT (a line from the client), TLS (go on under TLS) or CLOSE. At the end the connection stays open and what the client says
+is kept.
 """
 
 import asyncio
@@ -75,12 +76,12 @@ async def dialogue(
             writer.transport.abort()
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tag = b""
+        tags: list[bytes] = []
         for step in steps:
             if step is AWAIT:
                 line = await reader.readuntil(b"\n")
                 script.hear(line)
-                tag = line.split(b" ", 1)[0].strip()
+                tags.append(line.split(b" ", 1)[0].strip())
             elif step is TLS:
                 await writer.start_tls(context)
                 script.secure = True
@@ -88,7 +89,9 @@ async def dialogue(
                 writer.close()
                 return
             else:
-                writer.write(step.replace(b"{tag}", tag))
+                for number, tag in enumerate(tags, 1):
+                    step = step.replace(b"{%d}" % number, tag)
+                writer.write(step.replace(b"{tag}", tags[-1] if tags else b""))
                 await writer.drain()
         while line := await reader.readline():
             script.hear(line)
