@@ -1,8 +1,9 @@
 """What the server scripts share: an embedded server that misbehaves, and our IMAP mailbox on it. All under a virtual clock."""
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
+from listener.errors import FolderMissing
 from listener.mailbox import Receipt
 from listener.protocols.imap.acknowledging import After
 from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
@@ -63,6 +64,15 @@ class ScriptedServer(ImapServer):
         async with aclosing(mailbox.pages({})) as pages:
             async for page in pages:
                 seen += [one.octets for one in await fetched(mailbox, page.listings)]
+
+    @staticmethod
+    async def pages_but_missing(mailbox, since):
+        """The pages of the folders that are there."""
+        pages = []
+        with suppress(FolderMissing):
+            async for page in mailbox.pages(since):
+                pages.append(page)
+        return pages
 
     async def whole_round(self, mailbox):
         """What a receiver does: list, fetch, acknowledge, wait, and look again, a few times over."""
