@@ -152,12 +152,19 @@ def _told(root: Part, parts: list[Part], notice: Notice) -> list[BounceRecipient
     if fields:
         known = {failure.address.lower(): failure for failure in failures}
         failures = [known.get(address.lower()) or Failure(address, everything) for address in fields]
-    if not failures and (returned := _returned_to(parts, notice)):
-        failures = [Failure(returned)]
+    if not failures and (address := _at_home(root, notice) or _returned_to(parts, notice)):
+        failures = [Failure(address)]
     if len(failures) == 1 and not reply_class(" ".join(failures[0].diagnostic)):
         failures[0].diagnostic += everything
     action = "delayed" if _says_delayed(root, notice) else "failed"
     return [_recipient(failure.address, action, "", " ".join(failure.diagnostic)) for failure in failures]
+
+
+def _at_home(root: Part, notice: Notice) -> str:
+    """A mailbox that the notice names without its domain, which then is the mail system's own."""
+    name = bounce_notice.local_name(notice.lines)
+    sender = addresses_in(root.get("from")[:MAX_FIELD])
+    return f"{name}@{sender[0].rpartition('@')[2]}" if name and sender else ""
 
 
 def _returned_to(parts: list[Part], notice: Notice) -> str:

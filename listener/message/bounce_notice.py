@@ -6,6 +6,7 @@ a line after a sentence of a mail system is a recipient; an address within a lin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,6 +35,7 @@ _BULLETS: Final = " \t<>*-+•:.|([{\"'=#~\xa0"
 _HELPERS: Final = frozenset(
     ["postmaster", "support", "abuse", "help", "helpdesk", "hostmaster", "mailer-daemon", "webmaster", "mailerdaemon"]
 )
+_LOCAL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,63}")
 _SOURCES: Final = ("expanded from", "generated from")  # the address that was written to, behind the one that failed
 _ASIDE: Final = (
     "mailto:", "contact", "please", "assistance", "send mail to", "received", "from", "http", "sender", "return-path",
@@ -134,6 +136,16 @@ def failures(lines: list[str]) -> list[Failure]:
         if key in sure:
             sure[key].diagnostic += failure.diagnostic
     return list((sure or told or last_resort).values())
+
+
+def local_name(lines: list[str]) -> str:
+    """A name without `@` that stands alone below a mail system's sentence: a mailbox of that system itself, or ""."""
+    for number, line in enumerate(lines[1:MAX_LINES], start=1):
+        above = fold(" ".join(before for before in lines[max(0, number - 4) : number] if before.strip())[-MAX_LINE:])
+        name = line.strip().partition("  ")[0] if line[:1] in (" ", "\t") else ""
+        if above.endswith(":") and any(phrase in above for phrase in INTROS) and _LOCAL_NAME.fullmatch(name):
+            return name
+    return ""
 
 
 def _rank(before: str, folded: str, after: str, introduced: bool) -> int:

@@ -15,7 +15,7 @@ MAX_BLOCK: Final = 40  # lines of a header block
 MAX_FIELD_NAME: Final = 32
 
 _REPEATED: Final = ("cc", "other")
-_NOTES: Final = ("To", "cc", "Subject")
+NOTES: Final = ("To", "cc", "Subject")
 
 
 def header_block(lines: Sequence[str], start: int) -> int | None:
@@ -46,7 +46,7 @@ def header_block(lines: Sequence[str], start: int) -> int | None:
 
 def block_start(lines: Sequence[str], start: int) -> int:
     """Where a header block found at `start` really begins: Lotus Notes puts the sender and the date above `To`."""
-    if lines[start].strip() not in _NOTES:
+    if lines[start].strip() not in NOTES:
         return start
     above = start - 1
     while above >= 0 and is_blank(lines[above]):
@@ -77,7 +77,7 @@ def _field(lines: Sequence[str], index: int) -> tuple[str, str]:
         if named and (field := PHRASES.fields.get(fold(name))):
             return field, value
     bare = lines[index].strip()
-    return ("notes-" + bare.lower(), "") if bare in _NOTES else ("", "")
+    return ("notes-" + bare.lower(), "") if bare in NOTES else ("", "")
 
 
 def _next(lines: Sequence[str], index: int) -> str:

@@ -21,7 +21,8 @@ OPENING_TOKENS: Final = 6  # a date stands among the first words of an attributi
 NAME_TOKENS: Final = 9  # an address without a date does too
 
 _MARKS: Final = " \t*_-–—=~#>•.:|\u200b\u200e\u200f\ufeff"
-_DASHES: Final = "-_=*—–~"
+BLANKS: Final = " \t\xa0\u1427\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffc\x0b\x0c"
+DASHES: Final = "-_=*—–~"
 _EDGE: Final = " \t*_-–—=~\u200b\u200e\u200f\ufeff\ufffc"
 _TOKEN_EDGE: Final = "()[]{},;:<>\"'«»„“”*_-–—.!?：،\u200e\u200f"
 _INITIALS: Final = re.compile(r"[^\W\d_]{1,12}>")
@@ -43,7 +44,7 @@ class Attribution(NamedTuple):
 
 def is_blank(line: str) -> bool:
     """No visible character; a read-tracking mark (U+1427) counts as none."""
-    return not line.strip(" \t\xa0\u1427\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffc\x0b\x0c")
+    return not line.strip(BLANKS)
 
 
 def is_quoted(line: str) -> bool:
@@ -65,7 +66,7 @@ def initials(line: str) -> str:
 def attribution_ending_at(lines: Sequence[str], end: int) -> Attribution | None:
     """The attribution whose last line is `end`, or None. The longest start that looks like one wins."""
     last = lines[end]
-    if not last or len(last) > MAX_ATTRIBUTION or not _may_end(last):
+    if not last or len(last) > MAX_ATTRIBUTION or not may_end(last):
         return None
     best = _judge(lines, end, end)
     start = end
@@ -77,25 +78,29 @@ def attribution_ending_at(lines: Sequence[str], end: int) -> Attribution | None:
     return best
 
 
+def may_end(line: str) -> bool:
+    """Whether the line ends as an attribution does. Asked of every line, so it is quick."""
+    bare = line.rstrip(_EDGE)
+    if not bare or bare[-1] in ":：>":
+        return bool(bare)
+    last = bare[bare.rfind(" ") + 1 :]
+    return len(last) <= MAX_TORN and last.casefold().strip(_TOKEN_EDGE) in PHRASES.verbs
+
+
 def shared_attribution(line: str) -> int | None:
     """Where an attribution begins inside a line that begins with the reply ("thanks On Wed, Apr 4 … wrote:"), or None."""
     offset = max(0, len(line) - MAX_ATTRIBUTION)
     tail = line[offset:]
     tokens = tail.split(" ")
-    if not _may_end(line) or not any(_word(token) in PHRASES.verbs for token in tokens[-3:]):
+    if not any(_word(token) in PHRASES.verbs for token in tokens[-3:]):
         return None
     position = len(tokens[0])
     for index in range(1, len(tokens)):
-        rest = tokens[index : index + OPENING_TOKENS]
-        if (
-            position > 2
-            and rest[0]
-            and _word(rest[0]) in PHRASES.openers
-            and rest[0][:1].isupper()
-            and any(map(_has_digit, rest))
-        ):
+        first = tokens[index]
+        opens = position > 2 and first[:1].isupper() and _word(first) in PHRASES.openers
+        if opens and any(map(_has_digit, tokens[index : index + OPENING_TOKENS])):
             return offset + position + 1 if _evidence(tail[position:])[1] else None
-        position += len(tokens[index]) + 1
+        position += len(first) + 1
     return None
 
 
@@ -117,7 +122,7 @@ def is_rule(line: str) -> bool:
 
 def _is_divider(line: str, phrases: Dividers) -> bool:
     raw = line.strip() if len(line) <= MAX_DIVIDER else ""
-    if not raw or (raw[0] not in _DASHES and raw[-1] not in _DASHES and raw[-1] not in ":："):
+    if not raw or (raw[0] not in DASHES and raw[-1] not in DASHES and raw[-1] not in ":："):
         return False
     bare = fold(raw.strip(_MARKS))
     return bare in phrases.whole or (raw[:2] in ("--", "__", "==", "**") and bare.startswith(phrases.beginnings))
@@ -140,13 +145,6 @@ def _is_prose(line: str) -> bool:
     words = line.split()
     last = words[-1] if words else ""
     return last.endswith(("!", "?")) or (last.endswith((".", ":")) and len(last) > 5 and last[:-1].isalpha())
-
-
-def _may_end(line: str) -> bool:
-    bare = line.rstrip(_EDGE)
-    if not bare:
-        return False
-    return bare.endswith((":", "：", ">")) or _word(bare[bare.rfind(" ") + 1 :]) in PHRASES.verbs
 
 
 def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:

@@ -12,34 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from . import reply_signature
-from .reply_lines import Attribution, attribution_ending_at, initials, is_blank, is_quoted
+from .reply_lines import attribution_ending_at, initials
+from .reply_scan import Body
 
 LONG_TAIL: Final = 7  # lines of text below a single quote that make it an answer to the quote, not a footer
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The lines and what is known of each. From `end` on everything is quoted; `protected` lines are never a quote.
-
-    `signature` lines are so by their markup, at `quotes` an element begins that surely quotes; `cuts` are dividers.
-    """
-
-    lines: list[str]
-    protected: frozenset[int]
-    attributions: dict[int, Attribution]
-    cuts: frozenset[int]
-    signature: frozenset[int]
-    quotes: frozenset[int]
-    end: int = 0
-
-    def is_text(self, index: int) -> bool:
-        return index in self.protected or not (is_blank(self.lines[index]) or is_quoted(self.lines[index]))
-
-    def quote_follows(self, index: int) -> bool:
-        """Whether the next line with anything on it is quoted."""
-        while index < len(self.lines) and is_blank(self.lines[index]):
-            index += 1
-        return index < len(self.lines) and (is_quoted(self.lines[index]) or bool(initials(self.lines[index])))
 
 
 @dataclass(slots=True)
@@ -51,11 +27,11 @@ class Segment:
     introduced: bool = False
 
 
-def decide(body: Body) -> tuple[set[int], set[int], bool]:
-    """Which lines are new text, which are signature, and whether any quote was introduced."""
-    segments = _segments(body)
+def decide(body: Body, end: int) -> tuple[set[int], set[int], bool]:
+    """Which lines above `end` are new text, which are signature, and whether any quote was introduced."""
+    segments = _segments(body, end)
     interleaved = _is_interleaved(body, segments)
-    signature = {index for index in body.signature if index < body.end}
+    signature = {index for index in body.signature if index < end}
     rest = _without_last_quotes(body, segments, signature)
     kept: set[int] = set()
     for position, segment in enumerate(rest):
@@ -68,18 +44,18 @@ def decide(body: Body) -> tuple[set[int], set[int], bool]:
     return kept, signature, any(segment.introduced for segment in segments)
 
 
-def _segments(body: Body) -> list[Segment]:
+def _segments(body: Body, end: int) -> list[Segment]:
     """An attribution begins a quote but is itself in no segment's lines: it is never text."""
     segments: list[Segment] = []
     index = 0
-    while index < body.end:
+    while index < end:
         found = body.attributions.get(index)
         if index in body.signature:
             index += 1
         elif found:
             segments.append(Segment(True, introduced=True))
             index = found.end
-            while body.quote_follows(index) and index < body.end and is_blank(body.lines[index]):
+            while body.quote_follows(index) and index < end and body.blank[index]:
                 index += 1
         else:
             _append(body, segments, index)
@@ -90,25 +66,22 @@ def _segments(body: Body) -> list[Segment]:
 
 
 def _append(body: Body, segments: list[Segment], index: int) -> None:
-    quoted = _is_in_quote(body, index, segments)
-    if is_blank(body.lines[index]) and segments:
-        quoted = segments[-1].quoted
-    if not segments or segments[-1].quoted != quoted:
-        segments.append(Segment(quoted))
-    segments[-1].lines.append(index)
+    last = segments[-1] if segments else None
+    quoted = last.quoted if last and body.blank[index] else _is_in_quote(body, index, last)
+    if last is None or last.quoted != quoted:
+        segments.append(last := Segment(quoted))
+    last.lines.append(index)
 
 
-def _is_in_quote(body: Body, index: int, segments: list[Segment]) -> bool:
-    line = body.lines[index]
+def _is_in_quote(body: Body, index: int, last: Segment | None) -> bool:
     if index in body.protected:
         return False
-    mark = initials(line)
-    if not mark or is_quoted(line):
-        return is_quoted(line)
-    neighbours = body.lines[max(0, index - 1) : index] + body.lines[index + 1 : index + 2]
-    return bool(segments and segments[-1].quoted and segments[-1].introduced) or any(
-        line.startswith(mark) for line in neighbours
-    )
+    if index not in body.named:
+        return body.quoted[index]
+    if last and last.quoted and last.introduced:
+        return True
+    mark = initials(body.lines[index])
+    return any(body.lines[near].startswith(mark) for near in (index - 1, index + 1) if 0 <= near < len(body.lines))
 
 
 def _introduces_itself(body: Body, segment: Segment) -> bool:
@@ -142,7 +115,7 @@ def _is_interleaved(body: Body, segments: list[Segment]) -> bool:
 
 def _is_context(body: Body, rest: list[Segment], position: int) -> bool:
     """A single quote amid the text stays when a long answer follows; at the top, or above a short tail, it goes."""
-    below = sum(not is_blank(body.lines[i]) for segment in rest[position + 1 :] for i in segment.lines if not segment.quoted)
+    below = sum(not body.blank[i] for segment in rest[position + 1 :] for i in segment.lines if not segment.quoted)
     return _any_text(body, rest[:position]) and below >= LONG_TAIL
 
 
@@ -158,4 +131,4 @@ def _any_text(body: Body, segments: Sequence[Segment]) -> bool:
 
 
 def _has_text(body: Body, segment: Segment) -> bool:
-    return any(not is_blank(body.lines[index]) for index in segment.lines)
+    return any(not body.blank[index] for index in segment.lines)
