@@ -11,14 +11,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
 from .admin.metrics import Metrics
 from .config import Account, Config
 from .errors import LedgerError, LedgerFull, ListenerError, Throttled
-from .ledger import Ledger
+from .ledger import Accepted, Ledger
 from .logins import SURVIVAL, LoginGate, Patience, Rest
 from .mailbox import Mailbox
 from .receiver import ByteBudget, Receiver
@@ -54,8 +53,9 @@ class Shared:
 class FetchGate:
     """May an account fetch now? Shut for good while draining; waits for room when too much lies unprocessed (R-105)."""
 
-    def __init__(self, room: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, room: Callable[[], Awaitable[None]], landed: Callable[[int], None]) -> None:
         self._room = room
+        self.landed = landed
         self._open = True
         self.held = False
 
@@ -115,9 +115,13 @@ class AccountRunner:
             since=self.account.since,
             owe=self.account.receiver.after != "keep",
             limit=self._config.limits.max_message,
-            on_accepted=partial(self._shared.metrics.count_accepted, self.status.protocol),
+            on_accepted=self._accepted,
             may_fetch=self.gate,
         )
+
+    def _accepted(self, accepted: Accepted) -> None:
+        self._shared.metrics.count_accepted(self.status.protocol, accepted)
+        self.gate.landed(accepted.accepted)
 
     async def _open_mailbox(self) -> Mailbox:
         mailbox = await self._shared.seams.open_mailbox(self.account, self._config)

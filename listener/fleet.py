@@ -89,7 +89,8 @@ class Fleet:
         return [member.runner for member in self._members.values()]
 
     def _runner(self, account: Account, config: Config, paused: bool) -> AccountRunner:
-        gate = FetchGate(partial(self._room.wait, account.id, config.limits.account_backlog, config.limits.backlog))
+        room = partial(self._room.wait, account.id, config.limits.account_backlog, config.limits.backlog)
+        gate = FetchGate(room, self._room.landed)
         return AccountRunner(account, config, self._shared, self._budget, self._logins, gate, paused)
 
     # --- Controls -------------------------------------------------------------------------------------------------------
@@ -132,6 +133,10 @@ class Room:
             if await self._is_there(account, most, most_of_all):
                 return
             await asyncio.sleep(ROOM_AGAIN)
+
+    def landed(self, messages: int) -> None:
+        """So many were stored since all were last counted."""
+        self._total += messages
 
     async def _is_there(self, account: str, most: int, most_of_all: int) -> bool:
         if (await self._ledger.backlog(account)).unprocessed >= most:

@@ -243,6 +243,23 @@ def test_too_much_unprocessed_mail_stops_fetching_that_account_only(tmp_path):
     assert supervised(config, scenario, hosts={"python:stuck": host}) == 0
 
 
+def test_too_much_unprocessed_mail_of_all_accounts_stops_fetching_for_all_until_there_is_room(tmp_path):
+    host = Stuck()
+
+    async def scenario(rig):
+        for number in range(300):
+            rig.store("one").deliver("INBOX", mail(number))
+            rig.store("two").deliver("INBOX", mail(1000 + number))
+        await asyncio.sleep(60)
+        assert 100 <= len(await rig.ledger.messages(limit=1000)) <= 400
+        host.go.set()
+        await asyncio.sleep(60)
+        assert len(await rig.ledger.messages(limit=1000)) == 600
+
+    config = configured(tmp_path, "one", "two", limits={"backlog": 100}, hooks=["python:stuck"])
+    assert supervised(config, scenario, hosts={"python:stuck": host}) == 0
+
+
 class Stuck:
     """A hook that does nothing until it may."""
 
