@@ -35,6 +35,8 @@ class Phrases:
     original: Dividers
     forwarded: Dividers
     mobile: tuple[tuple[str, str], ...]
+    devices: tuple[str, ...]
+    owners: frozenset[str]
 
 
 def load() -> Phrases:
@@ -55,6 +57,8 @@ def load() -> Phrases:
         fields={name: field for field in reversed(FIELDS) for name in every(field)},
         original=_dividers(every("original")),
         forwarded=_dividers(every("forwarded")),
+        devices=tuple(every("devices")),
+        owners=frozenset(every("owners")),
         mobile=tuple((start, end) for start, _, end in mobile),
     )
 

@@ -17,6 +17,7 @@ MAX_FOOTER_LINES: Final = 8  # non-blank lines below another rule
 MAX_FOOTER_WIDTH: Final = 100
 MAX_MOBILE: Final = 90  # characters of a line that a device appended
 MAX_MOBILE_WORDS: Final = 10
+MAX_OWNED_WORDS: Final = 5  # "Sent from my iMachine"
 MAX_DASHED_NAME: Final = 40
 
 _DELIMITERS: Final = ("--", "—", "––", "——")
@@ -63,15 +64,28 @@ def _appended(lines: Sequence[str], end: int) -> int:
 
 def is_mobile(line: str) -> bool:
     """`Sent from my iPhone` in any language we know, and not a sentence that begins so."""
-    bare = line.strip(" \t*_-–—.!<>[]()")
+    bare = line.strip(" \t*_-–—.!<>[]()«»")
     if not bare or len(line) > MAX_MOBILE + bare.count("http") * MAX_MOBILE * 2:
         return False
     bare = fold(bare.split("<")[0].split("(http")[0].strip(" .!*_"))
-    for start, end in PHRASES.mobile:
-        if bare.startswith(start) and bare.endswith(end) and len(bare) > len(start) + len(end) - 1:
-            between = bare[len(start) : len(bare) - len(end)]
-            return len(between.split()) <= MAX_MOBILE_WORDS and not any(mark in between for mark in (", ", ". ", "? ", "! "))
-    return False
+    matches = [between for start, end in PHRASES.mobile if (between := _between(bare, start, end)) is not None]
+    return any(_names_device(bare, between) for between in matches)
+
+
+def _between(bare: str, start: str, end: str) -> str | None:
+    if not bare.startswith(start) or not bare.endswith(end) or len(bare) < len(start) + len(end):
+        return None
+    return bare[len(start) : len(bare) - len(end)]
+
+
+def _names_device(bare: str, between: str) -> bool:
+    words = bare.replace("'", " ").split()
+    if len(between.split()) > MAX_MOBILE_WORDS or any(mark in between for mark in (". ", "? ", "! ")):
+        return False
+    if any(device in bare for device in PHRASES.devices):
+        return "," not in between or len(words) <= MAX_OWNED_WORDS + 4
+    owned = not PHRASES.owners.isdisjoint(words) or any(owner in bare for owner in ("我的", "나의"))
+    return owned and "," not in between and len(words) <= MAX_OWNED_WORDS
 
 
 def _is_dashed_name(line: str) -> bool:
