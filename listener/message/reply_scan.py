@@ -7,7 +7,7 @@ Most lines are none of these, so this pass does little and does it fast; only th
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -58,8 +58,8 @@ def read(marked: Marked) -> Body:
         for piece in _apart(line):
             _add(body, piece)
             origin.append(number)
-    body.cuts = frozenset(bisect_left(origin, cut) for cut in marked.cuts)
-    body.quotes = frozenset(bisect_left(origin, quote) for quote in marked.quotes)
+    body.cuts = _placed(marked.cuts, origin)
+    body.quotes = _placed(marked.quotes, origin)
     if marked.signature:
         body.signature = frozenset(index for index, number in enumerate(origin) if number in marked.signature)
     body.protected = _code(body) | _forwarded(body)
@@ -68,6 +68,11 @@ def read(marked: Marked) -> Body:
         if found and (found.strong or body.quote_follows(found.end)):
             body.attributions[found.start] = found
     return body
+
+
+def _placed(numbers: Iterable[int], origin: list[int]) -> frozenset[int]:
+    """Where lines of the text stand among the pieces; a mark below the last line marks nothing."""
+    return frozenset(bisect_left(origin, number) for number in numbers) - {len(origin)}
 
 
 def _apart(line: str) -> Sequence[str]:
