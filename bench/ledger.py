@@ -58,8 +58,13 @@ async def timed(what: str, count: int, work) -> None:
     begun, cpu = time.perf_counter(), time.process_time()
     await work
     took = time.perf_counter() - begun
-    print(json.dumps({"what": what, "per_second": round(count / took), "seconds": round(took, 2)}
-                     | {"cpu_seconds": round(time.process_time() - cpu, 2)}), flush=True)
+    print(
+        json.dumps(
+            {"what": what, "per_second": round(count / took), "seconds": round(took, 2)}
+            | {"cpu_seconds": round(time.process_time() - cpu, 2)}
+        ),
+        flush=True,
+    )
 
 
 def page(start: int) -> tuple[Page, list[Fetched]]:

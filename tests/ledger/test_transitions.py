@@ -1,0 +1,199 @@
+"""The database itself holds to the legal transitions (R-6): it does not matter which code asks."""
+
+import sqlite3
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listener.ledger import storage
+from listener.ledger.records import DeliveryState, State
+
+UNEXPLAINED = {State.ACCEPTED, State.FILED, State.DONE}
+ENTRY = "INSERT INTO entries (account, folder, unique_id, extent, raw, state, reason, epoch, accepted_at) VALUES "
+CASE = "INSERT OR IGNORE INTO cases (id, account, subject, requester, opened_by, updated_at) VALUES "
+DELIVERY = "INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state) VALUES "
+RESPONSE = "INSERT INTO responses (entry, case_id, account, recipient, message_id, octets, state, due_at) VALUES "
+RESPONSES = ("ready", "sending", "sent", "deferred", "failed", "unknown")
+PATHS = ([], ["sending"], ["sending", "sent"], ["sending", "deferred"], ["failed"], ["sending", "unknown"])
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory):
+    opened = storage.open_writer(tmp_path_factory.mktemp("transitions") / "ledger.sqlite3")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def db(connection):
+    connection.execute("SAVEPOINT test")
+    yield connection
+    connection.execute("ROLLBACK TO test")
+    connection.execute("RELEASE test")
+
+
+def legal(db, subject):
+    rows = db.execute("SELECT before, after FROM transitions WHERE subject = ?", (subject,)).fetchall()
+    return {(before, after) for before, after in rows if before}, {after for before, after in rows if not before}
+
+
+def new_entry(db, state, reason, account="a"):
+    db.execute("INSERT OR IGNORE INTO raw (id, digest, octets) VALUES (1, zeroblob(32), x'')")
+    values = f"{ENTRY} (?, 'INBOX', hex(randomblob(8)), 'whole', 1, ?, ?, 1, 0)"
+    return db.execute(values, (account, state, reason)).lastrowid
+
+
+def new_case(db, entry):
+    db.execute(f"{CASE} ('C', 'a', '', '', ?, 0)", (entry,))
+
+
+def new_delivery(db, entry, state="due"):
+    new_case(db, entry)
+    return db.execute(f"{DELIVERY} (?, 'C', 'a', 'h', '', ?)", (entry, state)).lastrowid
+
+
+def new_response(db, entry, state="ready"):
+    new_case(db, entry)
+    return db.execute(f"{RESPONSE} (?, 'C', 'a', '', hex(randomblob(8)), x'', ?, 0)", (entry, state)).lastrowid
+
+
+def move(db, table, row, state, reason=""):
+    """Whether the database allows it."""
+    try:
+        db.execute(f"UPDATE {table} SET state = ?, reason = ? WHERE id = ?", (state, reason, row))
+    except sqlite3.IntegrityError:
+        return False
+    return True
+
+
+def entry_in(db, state):
+    """An entry brought there by legal steps."""
+    if state in (State.IGNORED, State.QUARANTINED):
+        return new_entry(db, state, "vanished")
+    entry = new_entry(db, State.ACCEPTED, "")
+    if state is State.DEAD:
+        assert move(db, "entries", entry, State.DEAD, "parse_failed")
+    elif state is not State.ACCEPTED:
+        assert move(db, "entries", entry, State.FILED)
+        assert state is State.FILED or move(db, "entries", entry, state)
+    return entry
+
+
+@pytest.mark.parametrize("state", State)
+def test_an_entry_begins_only_where_it_may(db, state):
+    _, beginnings = legal(db, "entries")
+    reason = "" if state in UNEXPLAINED else "vanished"
+    if state in beginnings:
+        assert new_entry(db, state, reason)
+    else:
+        with pytest.raises(sqlite3.IntegrityError, match="illegal transition of an entry"):
+            new_entry(db, state, reason)
+
+
+@pytest.mark.parametrize("after", State)
+@pytest.mark.parametrize("before", State)
+def test_an_entry_changes_only_as_it_may(db, before, after):
+    steps, _ = legal(db, "entries")
+    entry = entry_in(db, before)
+    if (before, after) == (State.FILED, State.DEAD):
+        delivery = new_delivery(db, entry)
+        assert move(db, "deliveries", delivery, DeliveryState.DEAD)
+    allowed = before is after or (before, after) in steps
+    assert move(db, "entries", entry, after, "" if after in UNEXPLAINED else "vanished") == allowed
+
+
+@given(st.lists(st.sampled_from(list(State)), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_no_walk_leaves_the_legal_transitions(connection, wishes):
+    steps, _ = legal(connection, "entries")
+    connection.execute("SAVEPOINT walk")
+    entry, state = new_entry(connection, State.ACCEPTED, ""), State.ACCEPTED
+    for wish in wishes:
+        allowed = wish is state or ((state, wish) in steps and (state, wish) != (State.FILED, State.DEAD))
+        assert move(connection, "entries", entry, wish, "" if wish in UNEXPLAINED else "vanished") == allowed
+        state = wish if allowed else state
+        assert connection.execute("SELECT state FROM entries WHERE id = ?", (entry,)).fetchone() == (state,)
+    connection.execute("ROLLBACK TO walk")
+    connection.execute("RELEASE walk")
+
+
+@pytest.mark.parametrize("after", DeliveryState)
+@pytest.mark.parametrize("before", DeliveryState)
+def test_a_delivery_changes_only_as_it_may(db, before, after):
+    steps, _ = legal(db, "deliveries")
+    delivery = new_delivery(db, entry_in(db, State.FILED))
+    assert before is DeliveryState.DUE or move(db, "deliveries", delivery, before)
+    assert move(db, "deliveries", delivery, after) == (before is after or (before, after) in steps)
+
+
+@pytest.mark.parametrize("state", ["done", "ignored", "dead"])
+def test_a_delivery_begins_due(db, state):
+    entry = entry_in(db, State.FILED)
+    with pytest.raises(sqlite3.IntegrityError, match="illegal transition of a delivery"):
+        new_delivery(db, entry, state)
+
+
+@pytest.mark.parametrize("after", RESPONSES)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_response_changes_only_as_it_may(db, path, after):
+    steps, _ = legal(db, "responses")
+    response = new_response(db, entry_in(db, State.FILED))
+    assert all(move(db, "responses", response, state) for state in path)
+    before = path[-1] if path else "ready"
+    assert move(db, "responses", response, after) == (before == after or (before, after) in steps)
+
+
+def test_a_message_has_at_most_one_response(db):
+    entry = entry_in(db, State.FILED)
+    new_response(db, entry)
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        new_response(db, entry)
+
+
+def test_what_was_ignored_for_any_other_reason_stays_ignored(db):
+    entry = new_entry(db, State.IGNORED, "before_baseline")
+    assert not move(db, "entries", entry, State.ACCEPTED)
+
+
+@pytest.mark.parametrize("state", ["due", "dead"])
+def test_an_entry_is_not_done_while_a_delivery_is_not(db, state):
+    entry = entry_in(db, State.FILED)
+    delivery = new_delivery(db, entry)
+    assert state == "due" or move(db, "deliveries", delivery, state)
+    assert not move(db, "entries", entry, State.DONE)
+
+
+@pytest.mark.parametrize("state", ["due", "done"])
+def test_an_entry_is_not_dead_while_a_delivery_is_due_or_none_is_dead(db, state):
+    entry = entry_in(db, State.FILED)
+    delivery = new_delivery(db, entry)
+    assert state == "due" or move(db, "deliveries", delivery, state)
+    assert not move(db, "entries", entry, State.DEAD, "hook_failed")
+
+
+def test_nothing_is_owed_without_the_octets(db):
+    entry = db.execute(f"{ENTRY} ('a', 'INBOX', 'x', 'none', NULL, 'ignored', 'vanished', 1, 0)").lastrowid
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        db.execute("UPDATE entries SET owed = 1 WHERE id = ?", (entry,))
+
+
+def test_one_content_of_an_account_is_filed_once(db):
+    new_entry(db, State.ACCEPTED, "")
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        new_entry(db, State.ACCEPTED, "")
+
+
+def test_two_of_one_line_are_never_due_at_once(db):
+    first, second = new_entry(db, State.ACCEPTED, ""), new_entry(db, State.ACCEPTED, "", account="b")
+    ids = [new_delivery(db, first), new_delivery(db, second)]
+    db.execute("UPDATE deliveries SET due_at = 1 WHERE id = ?", (ids[0],))
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        db.execute("UPDATE deliveries SET due_at = 1 WHERE id = ?", (ids[1],))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'other'", "DELETE FROM events"])
+def test_history_is_not_rewritten(db, statement):
+    db.execute("INSERT INTO events (account, at, kind, detail) VALUES ('a', 0, 'account.paused', '{}')")
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute(statement)
