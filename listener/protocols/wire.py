@@ -53,6 +53,7 @@ class Wire(asyncio.Protocol):
             raise RuntimeError("two tasks read from one connection")
         self._progress, self._patience, self._deadline = self.loop.time(), patience, deadline
         self._waiter = self.loop.create_future()
+        self.resume()  # what waits may be the first part of a line longer than HIGH_WATER
         self._look()
         try:
             await self._waiter
@@ -64,7 +65,6 @@ class Wire(asyncio.Protocol):
     async def collect(self, sink: io.BytesIO, missing: int, patience: float, deadline: float) -> None:
         """Until `missing` more octets went straight into `sink`. A cancelled wait fails the connection."""
         self._sink, self._missing = sink, missing
-        self.resume()
         try:
             while self._missing:
                 await self.arrival(patience, deadline)

@@ -144,6 +144,15 @@ async def test_a_line_of_exactly_the_limit_is_read() -> None:
         connection.close()
 
 
+async def test_a_line_longer_than_what_may_wait_is_read_all_the_same() -> None:
+    line = b"x" * 1_000_000
+    async with serving(saying(line + b"\r\nnext\r\n", hold=True)) as port:
+        connection = await connected(port)
+        assert await connection.read_line(1_048_576, timeout=5) == line
+        assert await connection.read_line(10) == b"next"
+        connection.close()
+
+
 async def test_a_server_that_is_not_read_must_wait() -> None:
     sent = 0
 
