@@ -10,9 +10,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from ledger.makers import ACCOUNT, HOOKS, INBOX, Clock, dump, listing, message, page
 
 from listener.hooks import Deferred, Filed, Ignored
@@ -237,7 +238,13 @@ class Machine(RuleBasedStateMachine):
         assert present & done <= told, "the server was told of everything that is here"
 
 
-Machine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-TestLedgerAgainstItsModel = Machine.TestCase
+SETTINGS = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def test_the_ledger_behaves_as_its_model():
+    run_state_machine_as_test(Machine, settings=settings(SETTINGS, derandomize=True))
+
+
+@pytest.mark.long
+def test_the_ledger_behaves_as_its_model_whatever_happens():
+    run_state_machine_as_test(Machine, settings=settings(SETTINGS, max_examples=500, stateful_step_count=60))
