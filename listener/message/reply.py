@@ -94,10 +94,12 @@ def _first_plain(body: Body, candidates: list[int]) -> int:
 
 
 def _marker_lines(body: Body, markers: Sequence[str]) -> set[int]:
-    folded = [line.casefold() if len(line) <= MAX_MARKER_LINE else "" for line in body.lines]
-    whole = "\n".join(folded)
+    whole = "\n".join(body.lines).casefold()
     present = [marker for marker in markers if marker in whole]
-    return {index for index, line in enumerate(folded) if any(marker in line for marker in present)} if present else set()
+    if not present:
+        return set()
+    short = ((index, line.casefold()) for index, line in enumerate(body.lines) if len(line) <= MAX_MARKER_LINE)
+    return {index for index, line in short if any(marker in line for marker in present)}
 
 
 def _with_rule(body: Body, index: int) -> int:
@@ -111,17 +113,14 @@ def _with_rule(body: Body, index: int) -> int:
 def _join(body: Body, indexes: Sequence[int]) -> str:
     """The lines in order, a blank one where others were taken out between them, trimmed at both ends."""
     out: list[str] = []
-    before = -1
+    before = indexes[0] - 1 if indexes else 0
     for index in indexes:
-        blank = body.blank[index]
-        if out and index != before + 1 and not out[-1] and blank:
-            continue
-        if out and index != before + 1 and out[-1] and not blank:
+        line = "" if body.blank[index] else body.lines[index].rstrip()
+        if index != before + 1 and out and bool(out[-1]) == bool(line):
+            if not line:
+                before = index
+                continue
             out.append("")
-        out.append("" if blank else body.lines[index].rstrip())
+        out.append(line)
         before = index
-    while out and not out[-1]:
-        out.pop()
-    while out and not out[0]:
-        out.pop(0)
-    return "\n".join(out)
+    return "\n".join(out).strip("\n")

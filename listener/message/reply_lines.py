@@ -23,8 +23,8 @@ NAME_TOKENS: Final = 9  # an address without a date does too
 _MARKS: Final = " \t*_-–—=~#>•.:|\u200b\u200e\u200f\ufeff"
 BLANKS: Final = " \t\xa0\u1427\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffc\x0b\x0c"
 DASHES: Final = "-_=*—–~"
-_EDGE: Final = " \t*_-–—=~\u200b\u200e\u200f\ufeff\ufffc"
-_TOKEN_EDGE: Final = "()[]{},;:<>\"'«»„“”*_-–—.!?：،\u200e\u200f"
+EDGES: Final = " \t*_-–—=~\u200b\u200e\u200f\ufeff\ufffc"
+TOKEN_EDGE: Final = "()[]{},;:<>\"'«»„“”*_-–—.!?：،\u200e\u200f"
 _INITIALS: Final = re.compile(r"[^\W\d_]{1,12}>")
 _YEAR: Final = re.compile(r"(?<!\d)(?:19[7-9]\d|20\d\d)(?!\d)")
 _NUMERIC_DATE: Final = re.compile(r"(?<!\d)\d{1,4}([./-])\s?\d{1,2}\1\s?\d{1,4}(?!\d)")
@@ -80,11 +80,11 @@ def attribution_ending_at(lines: Sequence[str], end: int) -> Attribution | None:
 
 def may_end(line: str) -> bool:
     """Whether the line ends as an attribution does. Asked of every line, so it is quick."""
-    bare = line.rstrip(_EDGE)
+    bare = line.rstrip(EDGES)
     if not bare or bare[-1] in ":：>":
         return bool(bare)
     last = bare[bare.rfind(" ") + 1 :]
-    return len(last) <= MAX_TORN and last.casefold().strip(_TOKEN_EDGE) in PHRASES.verbs
+    return len(last) <= MAX_TORN and last.casefold().strip(TOKEN_EDGE) in PHRASES.verbs
 
 
 def shared_attribution(line: str) -> int | None:
@@ -148,11 +148,11 @@ def _is_prose(line: str) -> bool:
 
 
 def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:
-    joined = " ".join(line.strip() for line in lines[start : end + 1]).strip(_EDGE)
+    joined = " ".join(line.strip() for line in lines[start : end + 1]).strip(EDGES)
     if len(joined) > MAX_ATTRIBUTION or not _DIGIT_OR_AT.search(joined):
         return None
     verb, strong, weak = _evidence(joined)
-    tokens = lines[start].strip(_EDGE).replace("<", " <").split() or [""]
+    tokens = lines[start].strip(EDGES).replace("<", " <").split() or [""]
     dated = any(map(_has_digit, tokens[:OPENING_TOKENS])) and _word(tokens[0]) in PHRASES.openers
     dated = dated or _has_digit("".join(tokens[:3]))
     named = verb and any("@" in token for token in tokens[:NAME_TOKENS])
@@ -197,4 +197,4 @@ def _has_digit(token: str) -> bool:
 
 
 def _word(token: str) -> str:
-    return fold(token).strip(_TOKEN_EDGE)
+    return fold(token).strip(TOKEN_EDGE)

@@ -7,16 +7,29 @@ Most lines are none of these, so this pass does little and does it fast; only th
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from . import reply_lines
 from .reply_headers import MAX_FIELD_NAME, NOTES
 from .reply_html import Marked
-from .reply_lines import BLANKS, DASHES, Attribution, attribution_ending_at, initials, is_quoted, may_end, shared_attribution
+from .reply_lines import (
+    BLANKS,
+    DASHES,
+    EDGES,
+    TOKEN_EDGE,
+    Attribution,
+    attribution_ending_at,
+    initials,
+    is_quoted,
+    may_end,
+    shared_attribution,
+)
+from .reply_phrases import PHRASES
 
-_MAX_INITIALS: Final = 13  # twelve letters and `>`
+VERBS: Final = PHRASES.verbs
+_MARKS: Final = DASHES + ":：`"  # a divider, a rule or a fence begins or ends with one of these
 
 
 @dataclass(slots=True)
@@ -52,12 +65,14 @@ class Body:
 
 def read(marked: Marked) -> Body:
     """Everything that is known of the lines. Linear; never raises."""
-    body = Body()
-    origin: list[int] = []
-    for number, line in enumerate(marked.lines):
-        for piece in _apart(line):
-            _add(body, piece)
-            origin.append(number)
+    body = _scanned(marked.lines)
+    pieces = [(index, _apart(body.lines[index])) for index in body.ends]
+    torn = {index: pair for index, pair in pieces if pair}
+    if torn:
+        origin = [index for index in range(len(body.lines)) for _ in torn.get(index, (None,))]
+        body = _scanned([piece for index, line in enumerate(body.lines) for piece in torn.get(index, (line,))])
+    else:
+        origin = list(range(len(body.lines)))
     body.cuts = _placed(marked.cuts, origin)
     body.quotes = _placed(marked.quotes, origin)
     if marked.signature:
@@ -70,37 +85,38 @@ def read(marked: Marked) -> Body:
     return body
 
 
+def _scanned(lines: list[str]) -> Body:
+    """The first look, at every line: no calls but for the few lines that may be something."""
+    bare = [line.strip(BLANKS) for line in lines]
+    body = Body(lines, [not text for text in bare], [False] * len(lines))
+    for index, text in enumerate(bare):
+        if not text:
+            continue
+        first, last, head = text[0], text[-1], text[:MAX_FIELD_NAME]
+        if first == ">" and is_quoted(lines[index]):
+            body.quoted[index] = True
+            continue
+        if last in ":：>" or (last in EDGES and may_end(text)) or text.rpartition(" ")[2].casefold().strip(TOKEN_EDGE) in VERBS:
+            body.ends.append(index)
+        if first in _MARKS or last in _MARKS:
+            body.marked.append(index)
+        if (":" in head or "：" in head or text in NOTES) and not first.islower():
+            body.fields.append(index)
+        if ">" in head and initials(lines[index]):
+            body.named.add(index)
+    return body
+
+
 def _placed(numbers: Iterable[int], origin: list[int]) -> frozenset[int]:
     """Where lines of the text stand among the pieces; a mark below the last line marks nothing."""
     return frozenset(bisect_left(origin, number) for number in numbers) - {len(origin)}
 
 
-def _apart(line: str) -> Sequence[str]:
-    """The line, or its two pieces where the reply and an attribution stand together."""
-    if ">" in line[:4] or not may_end(line) or (cut := shared_attribution(line)) is None:
-        return (line,)
+def _apart(line: str) -> tuple[str, str] | None:
+    """The two pieces of a line on which the reply and an attribution stand together."""
+    cut = shared_attribution(line)
     head = line[:cut].rstrip("- ")
-    return (head, line[len(head) :]) if head else (line,)
-
-
-def _add(body: Body, line: str) -> None:
-    """Note what the line may be."""
-    bare = line.strip(BLANKS)
-    quoted = ">" in line[:4] and is_quoted(line)
-    index = len(body.lines)
-    body.lines.append(line)
-    body.blank.append(not bare)
-    body.quoted.append(quoted)
-    if not bare or quoted:
-        return
-    if may_end(line):
-        body.ends.append(index)
-    if bare[0] in DASHES or bare[-1] in DASHES or bare[-1] in ":：" or bare[0] == "`":
-        body.marked.append(index)
-    if (":" in bare[:MAX_FIELD_NAME] or "：" in bare[:MAX_FIELD_NAME] or bare in NOTES) and not bare[0].islower():
-        body.fields.append(index)
-    if ">" in line[:_MAX_INITIALS] and initials(line):
-        body.named.add(index)
+    return (head, line[len(head) :]) if cut is not None and head else None
 
 
 def _code(body: Body) -> frozenset[int]:

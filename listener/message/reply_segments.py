@@ -48,6 +48,8 @@ def _segments(body: Body, end: int) -> list[Segment]:
     """An attribution begins a quote but is itself in no segment's lines: it is never text."""
     segments: list[Segment] = []
     index = 0
+    if not (body.attributions or body.named or body.signature or any(body.quoted)):
+        return [Segment(False, list(range(end)))]
     while index < end:
         found = body.attributions.get(index)
         if index in body.signature:
