@@ -187,7 +187,7 @@ async def test_a_reader_cancelled_inside_a_literal_leaves_no_connection_that_cou
         connection = await connected(port)
         reading = asyncio.create_task(connection.read_exactly(8))
         async with asyncio.timeout(5):
-            while not connection.received:  # noqa: ASYNC110
+            while not connection.received:
                 await asyncio.sleep(0)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -30,7 +30,7 @@ class Skipped(bytes):
 
 @dataclass(slots=True)
 class Fetch:
-    """One message's FETCH data, as far as it was given. `body` is the first BODY[…] item, None where there was none."""
+    """One message's FETCH data, as far as it was given. `body` is the section that was asked for, None where there was none."""
 
     uid: int | None = None
     size: int | None = None
@@ -40,19 +40,23 @@ class Fetch:
     body: bytes | None = None
 
 
-def fetch(data: Data) -> Fetch | None:
-    """The items of a `FETCH` response; None if it is something else."""
+def fetch(data: Data, section: str | None = None) -> Fetch | None:
+    """The items of a `FETCH` response; None if it is something else.
+
+    `section` is what was asked for between the brackets of BODY.PEEK[…], without a list of fields; any other is left alone,
+    or a server's uncalled-for header would be taken for the message.
+    """
     if data.name != "FETCH" or not data.values or not isinstance(data.values[0], list):
         return None
     answer = Fetch()
     items = data.values[0]
     for name, value in zip(items[::2], items[1::2], strict=False):
         if isinstance(name, str):
-            _take(answer, name.upper(), value)
+            _take(answer, name.upper(), value, section)
     return answer
 
 
-def _take(answer: Fetch, name: str, value: Value) -> None:
+def _take(answer: Fetch, name: str, value: Value, section: str | None) -> None:
     match name:
         case "UID":
             answer.uid = number(value, MAX_UID)
@@ -68,7 +72,8 @@ def _take(answer: Fetch, name: str, value: Value) -> None:
             inner = value[0] if isinstance(value, list) and value else None
             answer.provider_id = inner[:255] if isinstance(inner, str) else answer.provider_id
         case _ if name.startswith("BODY[") and isinstance(value, bytes) and answer.body is None:
-            answer.body = value
+            if name[5:].partition("]")[0].partition(" ")[0] == section:
+                answer.body = value
 
 
 def _flags(value: Value) -> frozenset[str] | None:

@@ -30,6 +30,11 @@ _HEADER = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
 _HEADER_LITERALS = Literals(MAX_HEADER, MAX_HEADER + OVERSHOOT)
 
 
+def _section(items: bytes) -> str:
+    """What these items ask for between the brackets."""
+    return items.partition(b"[")[2].partition(b"]")[0].decode("ascii")
+
+
 class Fetcher:
     """One call of `fetch`: which UIDs are still waited for, whole or as headers."""
 
@@ -64,7 +69,7 @@ class Fetcher:
             return
         async with aclosing(self.session.stream(*commands, literals=literals)) as responses:
             async for response in responses:
-                if not isinstance(response, Status) and (answer := answers.fetch(response)):
+                if not isinstance(response, Status) and (answer := answers.fetch(response, _section(items))):
                     yield answer
 
     def _whole(self, answer: Fetch) -> Fetched | None:
@@ -108,7 +113,7 @@ class Fetcher:
             async for response in responses:
                 if isinstance(response, Status):
                     words = "" if response.condition is Condition.OK else response.shown
-                elif answer := answers.fetch(response):
+                elif answer := answers.fetch(response, _section(items)):
                     done = take(answer) or done
         return done, words
 

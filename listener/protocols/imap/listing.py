@@ -85,7 +85,7 @@ class FolderReader:
         told: dict[int, Fetch] = {uid: Fetch(uid) for uid in uids}
         for text in encode.uid_sets(uids):
             async for data in self.session.stream(Command("UID FETCH", (text, self._items()))):
-                answer = None if isinstance(data, Status) else answers.fetch(data)
+                answer = None if isinstance(data, Status) else answers.fetch(data, "HEADER.FIELDS")
                 if answer and answer.uid in told:
                     _merge(told[answer.uid], answer)
         silent = [uid for uid in uids if told[uid].size is None]

@@ -20,7 +20,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 from ...errors import AccountFailure, ConnectionLost
-from ..connection import PROGRESS_SECONDS, Connection
+from ..connection import PROGRESS_SECONDS, SLOWEST_RATE, Connection
 from . import refusals
 from .encode import Command, segments, traced
 from .grammar import Condition, Continuation, Data, Response, Status
@@ -29,6 +29,8 @@ from .told import Told
 
 MAX_RESPONSES = 200_000
 """Untagged responses during one exchange: a server that says more says it to keep us busy."""
+EXCHANGE_SECONDS = 600.0
+"""An exchange may take so long, plus what it brings at SLOWEST_RATE: a server that only says that it is still there is none."""
 DONE_SECONDS = 30.0
 """After DONE the tagged answer must come within, or the connection is dead (R-21)."""
 LOGOUT_SECONDS = 5.0
@@ -59,6 +61,7 @@ class Session(Told):
         self._count = 0
         self._returned: Status | None = None
         self._busy = self._listening = self._leaving = False
+        self._began, self._received_then = 0.0, 0
         self._idle_tag = ""
 
     def signed_in(self) -> None:
@@ -132,6 +135,7 @@ class Session(Told):
         if self._busy or self._idle_tag:
             raise RuntimeError("a session carries out one call at a time")
         self._busy = True
+        self._restart_clock()
         try:
             yield
         except BaseException:  # cancelled or left in the middle, too
@@ -139,6 +143,14 @@ class Session(Told):
             raise
         finally:
             self._busy = False
+
+    def _restart_clock(self) -> None:
+        self._began, self._received_then = asyncio.get_running_loop().time(), self.connection.received
+
+    def _check_clock(self) -> None:
+        allowed = EXCHANGE_SECONDS + (self.connection.received - self._received_then) / SLOWEST_RATE
+        if self._busy and asyncio.get_running_loop().time() - self._began > allowed:
+            raise ConnectionLost(f"the server did not answer a command within {allowed:.0f} s")
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -206,6 +218,7 @@ class Session(Told):
                 return response
 
     async def _read(self, literals: Literals = SMALL, *, timeout: float = PROGRESS_SECONDS) -> Response:
+        self._check_clock()
         return await self._reader.read(literals, timeout=timeout)
 
     def _observe(self, response: Response) -> Response | None:
@@ -227,7 +240,8 @@ class Session(Told):
         if status.tag not in pending:
             raise ConnectionLost("the server answered a command that was never sent")
         pending.remove(status.tag)
-        self.last_round_trip = asyncio.get_running_loop().time()
+        self._restart_clock()
+        self.last_round_trip = self._began
         failure: AccountFailure | None = None
         if classify and status.condition is not Condition.OK:
             failure = refusals.of_session(status)

@@ -8,8 +8,8 @@ from listener.protocols.imap.answers import MAX_FOUND, Fetch, fetch, found_uids,
 from listener.protocols.imap.grammar import parse
 
 
-def answer(line: bytes, *pieces: bytes) -> Fetch:
-    found = fetch(parse([b"* 1 FETCH " + line, *pieces]))
+def answer(line: bytes, *pieces: bytes, section: str = "") -> Fetch:
+    found = fetch(parse([b"* 1 FETCH " + line, *pieces]), section)
     assert found
     return found
 
@@ -29,9 +29,16 @@ def test_an_email_id_stands_in_parentheses() -> None:
 
 
 def test_the_header_asked_for_is_the_body_of_the_answer() -> None:
-    assert answer(b"(UID 1 BODY[HEADER.FIELDS (MESSAGE-ID)]<0> {3}", b"M:\n", b")").body == b"M:\n"
+    listed = answer(b"(UID 1 BODY[HEADER.FIELDS (MESSAGE-ID)]<0> {3}", b"M:\n", b")", section="HEADER.FIELDS")
+    assert listed.body == b"M:\n"
     assert answer(b"(UID 1 BODY[] NIL)").body is None
     assert answer(b'(UID 1 BODY[] "")').body == b""
+
+
+def test_a_section_nobody_asked_for_is_not_the_message() -> None:
+    uncalled = b'(UID 1 BODY[HEADER.FIELDS (SUBJECT)] "Subject: x" BODY[] "whole" BODY[TEXT] "half")'
+    assert answer(uncalled).body == b"whole"
+    assert answer(uncalled, section="HEADER").body is None
 
 
 @pytest.mark.parametrize("value", [b"()", b"(UID)", b"(UID -1)", b"(UID NIL)", b"(UID 4294967296)", b"((UID) 7)", b"(UID 1e3)"])

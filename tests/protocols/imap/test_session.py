@@ -1,6 +1,7 @@
 """An IMAP session: answers matched by tag, nothing unbounded, and a connection that went wrong is never used again."""
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 
 import pytest
@@ -125,6 +126,35 @@ def test_a_server_that_never_answers_is_given_up_after_so_long_without_progress(
         with pytest.raises(ConnectionLost, match="sent nothing"):
             await answered()
         assert loop.time() - begun == pytest.approx(PROGRESS_SECONDS, abs=1)
+
+    run_virtual(main)
+
+
+def test_a_server_that_only_says_that_it_is_still_there_is_given_up() -> None:
+    async def still_there(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        while True:
+            await asyncio.sleep(15)
+            writer.write(b"* OK Hang in there..\r\n* 1 EXISTS\r\n")
+
+    async def main(loop: VirtualLoop) -> None:
+        running: list[asyncio.Task[None]] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            running.append(asyncio.current_task())
+            with contextlib.suppress(asyncio.CancelledError):
+                await still_there(reader, writer)
+            writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        session = await connect(Dialogue(server.sockets[0].getsockname()[1]).endpoint())
+        begun = loop.time()
+        with pytest.raises(ConnectionLost, match="did not answer"):
+            await session.run(NOOP)
+        assert loop.time() - begun == pytest.approx(module.EXCHANGE_SECONDS, abs=20)
+        server.close()
+        running[0].cancel()
+        await asyncio.gather(*running)
 
     run_virtual(main)
 
