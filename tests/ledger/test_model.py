@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
         assert present & done <= told, "the server was told of everything that is here"
 
 
-SETTINGS = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=35, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_the_ledger_behaves_as_its_model():
