@@ -1,9 +1,10 @@
-"""A scriptable IMAP server on loopback; see `server` for its page and `script` for what it can be made to do wrong."""
+"""A scriptable IMAP server on loopback; see `server` for its page and `..script` for what it can be made to do wrong."""
 
+from ..script import Script
+from ..serving import Counters
 from .connection import Connection
 from .grammar import Command
-from .script import Script
-from .server import CAPABILITIES, Counters, ImapServer
+from .server import CAPABILITIES, ImapServer
 from .store import Folder, Message, NoSuchFolder, Store
 
 __all__ = [

@@ -12,17 +12,13 @@ got is in `transcript` (commands) and `connections` (octets); what it counted in
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from .connection import MAX_LINE, Connection
+from ..serving import Serving
+from .connection import Connection
 from .grammar import Command
-from .script import Script
 from .session import converse
 from .store import Folder, Message, Store
 
@@ -31,22 +27,9 @@ CAPABILITIES = (
     *("UIDPLUS", "MOVE", "CONDSTORE", "ESEARCH"),
 )
 MECHANISMS = ("PLAIN", "XOAUTH2", "OAUTHBEARER")
-LOOPBACK = "127.0.0.1"
 
 
-@dataclass(slots=True)
-class Counters:
-    """What the server counted since it started. `most_open` is the highest number of connections at one time."""
-
-    connections: int = 0
-    open: int = 0
-    most_open: int = 0
-    logins: int = 0
-    refused_logins: int = 0
-    octets_out: int = 0
-
-
-class ImapServer:
+class ImapServer(Serving[Connection, Command]):
     """`async with` starts and ends it; `port` 0 takes a free one.
 
     `users` maps names to passwords, `tokens` names to OAuth 2.0 access tokens; who is in either has a store. `tls` serves
@@ -68,75 +51,13 @@ class ImapServer:
         now: Callable[[], float] = time.time,
         observe: Callable[[Command], None] | None = None,
     ) -> None:
+        super().__init__(Connection, converse, tls=tls, port=port, observe=observe)
         self.users = dict(users if users is not None else {"user": "password"})
         self.tokens = dict(tokens or {})
         self.stores = {user: Store(now) for user in [*self.users, *self.tokens]}
-        self.tls, self.starttls, self.login_needs_tls = tls, starttls, login_needs_tls
+        self.starttls, self.login_needs_tls = starttls, login_needs_tls
         self.capabilities, self.mechanisms = tuple(capabilities), tuple(mechanisms)
         self.hidden: set[str] = set()
-        self.script = Script()
-        self.transcript: list[Command] = []
-        self.connections: list[Connection] = []
-        self.counters = Counters()
-        self.gate = asyncio.Event()
-        self.host, self.port = LOOPBACK, port
-        self.observe = observe
-        self.failures: list[Exception] = []
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    # --- life --------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self.gate.set()
-        self._server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self.tls, limit=MAX_LINE)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Refuse new connections and drop the open ones; `start` listens again on the same port. Idempotent.
-
-        Raises the first of `failures`, faults of the server itself, so that no test passes over one.
-        """
-        if self._server:
-            self._server.close()
-            self._server = None
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.failures:
-            raise self.failures[0]
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        connection = Connection(self, len(self.connections) + 1, reader, writer, secure=self.tls is not None)
-        self.connections.append(connection)
-        self.counters.connections += 1
-        self.counters.open += 1
-        self.counters.most_open = max(self.counters.most_open, self.counters.open)
-        self.changed()
-        try:
-            await converse(connection)
-        except asyncio.CancelledError:
-            connection.abort()
-        except Exception as error:
-            connection.abort()
-            self.failures.append(error)
-        finally:
-            self._tasks.discard(task)
-            self.changed()
-
-    # --- what a test does to it --------------------------------------------------------------------------------------
 
     def store(self, user: str | None = None) -> Store:
         """A user's folders; the first user's where none is named."""
@@ -158,60 +79,6 @@ class ImapServer:
         """A new message, told at once to clients that idle. Raises NoSuchFolder."""
         return self.store(user).deliver(folder, octets, flags=flags, internal_date=internal_date)
 
-    def freeze(self) -> None:
-        """From now on say nothing and hear nothing, on open and new connections alike; nothing is closed (a black hole)."""
-        self.gate.clear()
-
-    def thaw(self) -> None:
-        """Go on where it froze."""
-        self.gate.set()
-
-    def say(self, octets: bytes) -> None:
-        """Send these octets unasked on every open connection."""
-        for connection in self._open():
-            connection.interject(octets)
-
-    def disconnect(self, *, reset: bool = False) -> None:
-        """Close every open connection now."""
-        for connection in self._open():
-            connection.hang_up(reset=reset)
-
-    def _open(self) -> list[Connection]:
-        return [connection for connection in self.connections if not connection.closed]
-
-    # --- what a test learns from it ----------------------------------------------------------------------------------
-
     def commands(self, name: str) -> list[Command]:
         """The commands of this name received so far; `FETCH` also counts `UID FETCH`."""
         return [command for command in self.transcript if command.name in (name, f"UID {name}")]
-
-    def received(self) -> bytes:
-        """Every octet received so far on all connections, TLS taken off (of each connection the first MiB)."""
-        return b"".join(bytes(connection.received) for connection in self.connections)
-
-    async def until(self, condition: Callable[[], object], *, within: float = 10.0) -> None:
-        """Wait until the condition holds; it is looked at whenever the server heard or did something.
-
-        Raises TimeoutError after `within` seconds.
-        """
-        async with asyncio.timeout(within):
-            while not condition():
-                waiting = asyncio.get_running_loop().create_future()
-                self._waiting.add(waiting)
-                try:
-                    await waiting
-                finally:
-                    self._waiting.discard(waiting)
-
-    def note(self, command: Command) -> None:
-        """A command arrived (called by the session)."""
-        self.transcript.append(command)
-        if self.observe:
-            self.observe(command)
-        self.changed()
-
-    def changed(self) -> None:
-        """Something happened that `until` may wait for."""
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from ..script import Close
+from ..stream import Closed
 from . import access, folders, messages
-from .connection import Closed, Connection
+from .connection import Connection
 from .grammar import Command, Malformed
-from .script import Close
 from .store import NoSuchFolder
 
 Handler = Callable[[Connection, Command], Awaitable[str]]

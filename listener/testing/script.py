@@ -1,12 +1,13 @@
-"""Faults on demand: which commands the embedded server answers otherwise than it should, and how.
+"""Faults on demand: which commands an embedded IMAP or POP3 server answers otherwise than it should, and how.
 
 `server.script.on("UID FETCH", cut=40, times=1)` cuts the next FETCH answer after forty octets. Rules are asked in the order
-they were given; the first that matches and has not run out decides. Commands are named as in RFC 9051; `FETCH` also means
-`UID FETCH`; `*` is every command. Three names are no commands: `GREETING`; `DONE`, which ends IDLE (the answer to `IDLE`
-itself is its `+`); and `NOTIFY`, what the server says unasked during IDLE (only silent, rewrite, close and reset apply).
+they were given; the first that matches and has not run out decides. Commands are named as in RFC 9051 and 1939; `FETCH` also
+means `UID FETCH`; `*` is every command. Some names are no commands: `GREETING`; for IMAP `DONE`, which ends IDLE (the answer
+to `IDLE` itself is its `+`), and `NOTIFY`, what the server says unasked during IDLE (only silent, rewrite, close and reset
+apply); for POP3 `RESPONSE`, a line of a sign-in in steps.
 
 What a fault may do, combined freely
-    reply="NO text"   this tagged answer; the command is not carried out (unless execute=True)
+    reply="NO text"   this tagged answer, or POP3's status line; the command is not carried out (unless execute=True)
     instead=b"…"      these octets and nothing else; `{tag}` stands for the tag; not carried out (unless execute=True)
     before= after=    octets around the answer
     rewrite=f         f(answer octets) is sent in its place
@@ -24,8 +25,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
-from .grammar import Command
+
+class Named(Protocol):
+    """A command as far as rules look at it by themselves."""
+
+    @property
+    def name(self) -> str: ...
+
+
+C = TypeVar("C", bound=Named)
 
 
 class Close(StrEnum):
@@ -57,12 +67,12 @@ class Fault:
 
 
 @dataclass(slots=True, eq=False)
-class Rule:
+class Rule(Generic[C]):
     """A fault and when it strikes. `hits` counts how often it did."""
 
     command: str
     fault: Fault
-    when: Callable[[Command], bool] | None
+    when: Callable[[C], bool] | None
     skip: int
     times: int | None
     hits: int = 0
@@ -71,7 +81,7 @@ class Rule:
         """Never again. Idempotent."""
         self.times = self.hits
 
-    def strikes(self, command: Command) -> bool:
+    def strikes(self, command: C) -> bool:
         """Whether it is this one's turn, counting it."""
         names = (self.command, f"UID {self.command}")
         if self.command != "*" and command.name not in names:
@@ -85,17 +95,17 @@ class Rule:
         return True
 
 
-class Script:
+class Script(Generic[C]):
     """The rules of one server."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[Rule[C]] = []
 
     def on(
         self,
         command: str,
         *,
-        when: Callable[[Command], bool] | None = None,
+        when: Callable[[C], bool] | None = None,
         skip: int = 0,
         times: int | None = None,
         reply: str | None = None,
@@ -111,7 +121,7 @@ class Script:
         close: str = "",
         reset: bool = False,
         execute: bool | None = None,
-    ) -> Rule:
+    ) -> Rule[C]:
         """From now on: on this command, this fault; `skip` lets the first ones pass, `times` bounds how often (None: always).
 
         `execute` None: carried out unless `reply` or `instead` is given.
@@ -127,7 +137,7 @@ class Script:
         """Behave from now on."""
         self._rules.clear()
 
-    def take(self, command: Command) -> Fault | None:
+    def take(self, command: C) -> Fault | None:
         """The fault for this command, counted; None: answer as one should."""
         for rule in self._rules:
             if rule.strikes(command):
