@@ -35,6 +35,8 @@ class Phrases:
     original: Dividers
     forwarded: Dividers
     mobile: tuple[tuple[str, str], ...]
+    mobile_starts: tuple[str, ...]
+    mobile_ends: tuple[str, ...]
     devices: tuple[str, ...]
     owners: frozenset[str]
 
@@ -57,6 +59,8 @@ def load() -> Phrases:
         fields={name: field for field in reversed(FIELDS) for name in every(field)},
         original=_dividers(every("original")),
         forwarded=_dividers(every("forwarded")),
+        mobile_starts=tuple(start for start, _, _ in mobile if start),
+        mobile_ends=tuple(end for start, _, end in mobile if not start),
         devices=tuple(every("devices")),
         owners=frozenset(every("owners")),
         mobile=tuple((start, end) for start, _, end in mobile),

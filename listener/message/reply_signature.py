@@ -38,9 +38,10 @@ def _delimited(lines: Sequence[str], end: int) -> int:
         line = lines[index]
         if is_blank(line):
             continue
-        if line.strip() in _DELIMITERS:
+        plain = line[0].isalnum()
+        if not plain and line.strip() in _DELIMITERS:
             cut = index if line in ("-- ", "--  ") or not asks else cut
-        elif is_rule(line) or _is_ornament(line):
+        elif not plain and (is_rule(line) or _is_ornament(line)):
             cut = index if below <= MAX_FOOTER_LINES and not (asks or wide) else cut
         else:
             below += 1
@@ -68,6 +69,8 @@ def is_mobile(line: str) -> bool:
     if not bare or len(line) > MAX_MOBILE + bare.count("http") * MAX_MOBILE * 2:
         return False
     bare = fold(bare.split("<")[0].split("(http")[0].strip(" .!*_"))
+    if not bare.startswith(PHRASES.mobile_starts) and not bare.endswith(PHRASES.mobile_ends):
+        return False
     matches = [between for start, end in PHRASES.mobile if (between := _between(bare, start, end)) is not None]
     return any(_names_device(bare, between) for between in matches)
 
