@@ -36,11 +36,16 @@ _HEAD = (
     b"Return-Path: <anna@example.net>\r\n" + _TRACE + b"From: =?utf-8?Q?Anna_M=C3=BCller?= <anna@example.net>\r\n"
     b'To: "Support, Example" <support@example.com>, Second Person <second@example.com>\r\nCc: third@example.com\r\n'
     b"Subject: =?utf-8?B?RnJhZ2UgenUgbWVpbmVyIEJlc3RlbGx1bmc=?= 12345\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\n"
-    b"Message-ID: <20261122100000.12345@example.net>\r\nReferences: <one@example.com> <two@example.com>\r\nIn-Reply-To: <two@example.com>\r\n"
+    b"Message-ID: <20261122100000.12345@example.net>\r\nReferences: <one@example.com> <two@example.com>\r\n"
+    b"In-Reply-To: <two@example.com>\r\n"
 )
 _LETTER = b"Hello,\r\n\r\nmy order has not arrived yet. Could you have a look?\r\n\r\nBest regards\r\nAnna\r\n" * 3
 _QUOTED = _LETTER + b"\r\nOn Fri, 20 Nov 2026 at 09:00, Support wrote:\r\n" + b"> We have sent it today.\r\n> Regards\r\n" * 10
-_HTML = b"<html><head><style>p{color:red}</style></head><body>" + b"<p>Hello, <b>my order</b> has not arrived.<br>Best&nbsp;regards</p>\r\n" * 10 + b"</body></html>"
+_HTML = (
+    b"<html><head><style>p{color:red}</style></head><body>"
+    + b"<p>Hello, <b>my order</b> has not arrived.<br>Best&nbsp;regards</p>\r\n" * 10
+    + b"</body></html>"
+)
 
 
 def _part(kind: bytes, body: bytes, extra: bytes = b"") -> bytes:
@@ -70,7 +75,9 @@ def with_standard_library(octets: bytes) -> object:
     """The same questions, answered by `email`."""
     message = message_from_bytes(octets, _class=EmailMessage, policy=policy.default)
     head = [str(message[name] or "") for name in ("subject", "date", "message-id", "references", "in-reply-to")]
-    people = [[(a.display_name, a.addr_spec) for a in message[name].addresses] for name in ("from", "to", "cc") if message[name]]
+    people = [
+        [(a.display_name, a.addr_spec) for a in message[name].addresses] for name in ("from", "to", "cc") if message[name]
+    ]
     body = message.get_body(("plain", "html"))
     text = body.get_content() if body else ""
     contents = [(part.get_filename(), part.get_payload(decode=True)) for part in message.iter_attachments()]

@@ -72,10 +72,8 @@ def unreadable(octets: bytes, defect: str) -> InboundMessage:
 
 
 def _is_quick(root: Part) -> bool:
-    count = 0
-    for part in root.walk():
-        count += 1
-        if count > QUICK_PARTS or attachments.is_tnef(part):
+    for number, part in enumerate(root.walk(), 1):
+        if number > QUICK_PARTS or attachments.is_tnef(part):
             return False
         if part.content_type.startswith("text/") and part.end - part.start > QUICK_TEXT:
             return False

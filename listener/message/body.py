@@ -12,7 +12,9 @@ from .structure import Part
 
 # What a person reads as part of the letter. Other text is data (calendars, cards, patches), unless there is nothing else:
 # RFC 2046 §4.1.4 has unknown subtypes of text read as plain.
-_DATA = frozenset("text/calendar text/vcard text/x-vcard text/directory text/rfc822-headers text/rtf text/x-amp-html".split())
+_DATA = frozenset(
+    ["text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf", "text/x-amp-html"]
+)
 _LETTER = frozenset(["text/plain", "text/enriched", "text/richtext", "text/markdown", "text/x-markdown", "text/unknown"])
 
 
@@ -54,7 +56,7 @@ def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body,
         elif not (html or plain) or not _is_inline(part, index, container):
             body.attachments.append(part)
         elif container == "alternative":
-            if html or part.content_type == "text/plain" or len(body.text) == texts and not _has_plain(parts):
+            if html or part.content_type == "text/plain" or (len(body.text) == texts and not _has_plain(parts)):
                 (body.html if html else body.text).append(part)
             else:
                 body.attachments.append(part)

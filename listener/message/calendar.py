@@ -16,7 +16,10 @@ _METHODS = {"REQUEST": "Invitation", "CANCEL": "Cancelled", "REPLY": "Answer to 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """One calendar object's first event. Times as `2026-11-22 10:00 Europe/Berlin`, dates alone for whole days; "" where unsaid."""
+    """One calendar object's first event; "" where something is unsaid.
+
+    Times are `2026-11-22 10:00 Europe/Berlin`, whole days `2026-11-22`.
+    """
 
     method: str = ""
     summary: str = ""

@@ -24,6 +24,7 @@ Fields = list[tuple[str, str]]
 # RFC 5322 §3.6.8: a field name is printable US-ASCII without colon; §4.5 allows blanks before the colon.
 _FIELD = re.compile(r"^([!-9;-~]{1,200}+)[ \t]*:[ \t]*(.*)", re.M)
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")  # all but tab, line feed and the escape of ISO-2022
 _FOLD = re.compile(r"\n(?=[ \t])")
 
 
@@ -44,6 +45,8 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
         block = block[:MAX_HEADER_OCTETS]
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
     text = _FOLD.sub("", block.decode("latin-1").replace("\r", ""))
+    if _CONTROL.search(text):
+        text = _CONTROL.sub("", text)
     found = _FIELD.findall(text)
     orderly = len(found) == text.count("\n") + (not text.endswith("\n"))
     lines, body = (found, None) if orderly else _sorted_out(text, block, defects)
@@ -53,7 +56,7 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
     if len(block) > MAX_FIELD_OCTETS and any(len(value) > MAX_FIELD_OCTETS for _, value in lines):
         lines = [(name, value[:MAX_FIELD_OCTETS]) for name, value in lines]
         defects.append(f"header: a field over {MAX_FIELD_OCTETS} octets was cut")
-    if block.isascii():
+    if block.isascii() and b"\x1b" not in block:
         return [(name.lower(), value.rstrip()) for name, value in lines], body
     declared = declared or charset.guess(block) or "windows-1252"
     return [(name.lower(), _text(value, declared).strip()) for name, value in lines], body
@@ -76,9 +79,9 @@ def _sorted_out(text: str, block: bytes, defects: list[str]) -> tuple[Fields, in
 
 def _text(value: str, declared: str) -> str:
     """A Latin-1 view of raw octets as the text they most likely were."""
-    if value.isascii():
-        return value
     octets = value.encode("latin-1")
+    if b"\x1b" in octets:
+        return charset.decode(octets, "iso-2022-jp")[0]
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:

@@ -23,7 +23,10 @@ _EXTENSION = re.compile(r"\.([^.\s]{1,20})$")
 
 
 def safe(name: str, number: int = 1, extension: str = "bin") -> str:
-    """The name without what a file system, a terminal or a reader could be fooled by; `attachment-<number>.<extension>` if nothing is left."""
+    """The name without what could fool a file system, a terminal or a reader.
+
+    `attachment-<number>.<extension>` if nothing is left.
+    """
     if len(name) > MAX_READ:
         name = name[: MAX_READ - MAX_OCTETS] + name[-MAX_OCTETS:]  # the extension stands at the end
     name = unicodedata.normalize("NFC", _INVISIBLE.sub("", name))

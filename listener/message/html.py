@@ -106,7 +106,7 @@ def to_text(markup: str) -> str:
                     writer.close(name)
             elif name in _UNSEEN:
                 position = skipper.past(name, position)
-            elif "none" in attributes and skipper.hides(name, attributes) or name not in _MEANT:
+            elif ("none" in attributes and skipper.hides(name, attributes)) or name not in _MEANT:
                 continue
             else:
                 writer.open(name, attributes)
@@ -116,14 +116,14 @@ def to_text(markup: str) -> str:
 
 
 def safe_html(markup: str) -> str:
-    """The markup without anything that runs, loads from elsewhere or leaves its frame; text where it is too tangled to clean."""
+    """The markup without anything that runs, loads from elsewhere or leaves its frame; too tangled to clean, its text."""
     if not tractable(markup):
         return f"<pre>{escape(to_text(markup))}</pre>"
     return _CLEANER.clean(markup[:MAX_HTML])
 
 
 def tractable(markup: str) -> bool:
-    """Whether a tree builder (nh3, selectolax) can read the markup in reasonable time: bounded size, depth and open formatting."""
+    """Whether a tree builder such as nh3 can read the markup in reasonable time: bounded size, depth and open formatting."""
     if len(markup) > MAX_HTML:
         return False
     depth = formatting = 0
@@ -187,7 +187,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # unlik
 
 
 class _Writer:
-    """Lines under construction: the open line, what is owed before the next text, and the quotes, lists and links still open."""
+    """Lines under construction: the open line, what is owed before the next text, the quotes, lists and links still open."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

@@ -1,7 +1,7 @@
 """Compressed RTF, in which Outlook keeps a body, back to HTML or text (MS-OXRTFCP, MS-OXRTFEX).
 
-Called for a winmail.dat whose body is nowhere else. Linear and bounded: at most 1 MiB of RTF is looked at. What the RTF was made
-from is given back where it says so (`\\fromhtml1`), else its text.
+Called for a winmail.dat whose body is nowhere else. Linear and bounded: at most 1 MiB of RTF is looked at. What the RTF was
+made from is given back where it says so (`\\fromhtml1`), else its text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ MAX_DEPTH = 200
 
 # MS-OXRTFCP §2.1.2.1: what the dictionary holds before the first octet
 _PRIMER = (
-    b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor MS Sans SerifSymbol"
-    b"ArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
+    b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor "
+    b"MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n"
+    b"\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 )
 _SIZE = 4096
 _TOKEN = re.compile(r"\\([a-z]{1,32})(-?\d{1,9})?[ ]?|\\'([0-9a-fA-F]{2})|\\([^a-z])|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\\Z", re.S)

@@ -16,8 +16,9 @@ from queue import SimpleQueue
 from ..message import InboundMessage, Trust, parse_quickly
 from .worker import DEADLINE, MEMORY, Worker
 
-DIRECT_OCTETS = 16 * 1024
-"""A message up to this size is read on the event loop: it takes less than handing it over."""
+DIRECT_OCTETS = 8 * 1024
+DIRECT_LINES = 250
+"""A message up to this size is read on the event loop: that takes less than handing it over, and never 100 ms."""
 
 __all__ = ["DIRECT_OCTETS", "Parser"]
 
@@ -41,7 +42,7 @@ class Parser:
         """
         loop = asyncio.get_running_loop()
         if not isolated:
-            if len(octets) <= DIRECT_OCTETS:
+            if len(octets) <= DIRECT_OCTETS and octets.count(b"\n") <= DIRECT_LINES:
                 message = parse_quickly(octets, trust)
             else:
                 message = await loop.run_in_executor(self._quick, parse_quickly, octets, trust)

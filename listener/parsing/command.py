@@ -38,7 +38,7 @@ def parse_paths(
     progress: bool | None = None,
     workers: int | None = None,
 ) -> int:
-    """Print every message of `paths`; write its attachments into the folder `attachments`, named by SHA-256, where one is given.
+    """Print every message of `paths`; write its attachments into the folder `attachments`, if given, named by SHA-256.
 
     Returns the exit code: 0, or 1 when a path could not be read (its line says why).
     """

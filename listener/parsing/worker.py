@@ -110,7 +110,8 @@ def _start(memory: int, cpu_seconds: int) -> subprocess.Popen[bytes]:
 
 def _exchange(process: subprocess.Popen[bytes], pieces: tuple[bytes, ...], deadline: float) -> protocol.Answer:
     """Write the request, read one answer. Raises TimeoutError, EOFError, ValueError, or OSError from a broken pipe."""
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdin, selectors.EVENT_WRITE)
         for piece in pieces:

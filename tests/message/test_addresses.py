@@ -48,7 +48,10 @@ FORGERIES = {
     "an unquoted one": ("boss@victim.example <eve@evil.example>", ["eve@evil.example"]),
     "an encoded word that holds an address": ("=?utf-8?Q?boss=40victim.example?=", []),
     "an encoded local part": ("=?utf-8?Q?boss?=@victim.example", []),
-    "an encoded bracket (CVE-2023-27043 and its kin)": ("=?utf-8?Q?=3Cboss=40victim.example=3E?= <eve@evil.example>", ["eve@evil.example"]),
+    "an encoded bracket (CVE-2023-27043 and its kin)": (
+        "=?utf-8?Q?=3Cboss=40victim.example=3E?= <eve@evil.example>",
+        ["eve@evil.example"],
+    ),
     "two at signs (CVE-2019-16056)": ("boss@victim.example@evil.example", []),
     "a comment between": ("boss(x)@evil.example(@victim.example)", ["boss@evil.example"]),
     "a bracket in quotes": ('"a <boss@victim.example>" <eve@evil.example>', ["eve@evil.example"]),

@@ -28,7 +28,9 @@ BOMBS = {
     "parameters, 50 KB": b"Content-Type: text/plain" + b"; a=" * 10_000 + b"\r\n\r\nx",
     "parameters, 200 KB": b"Content-Type: text/plain" + b"; a=" * 40_000 + b"\r\n\r\nx",
     "8,000 addresses": b"To: " + b"a@b.c, " * 8_000 + b"\r\n\r\nx",
-    "20,000 pieces of a name": b"Content-Disposition: a; " + b";".join(b"filename*%d*=a" % n for n in range(20_000)) + b"\r\n\r\nx",
+    "20,000 pieces of a name": b"Content-Disposition: a; "
+    + b";".join(b"filename*%d*=a" % n for n in range(20_000))
+    + b"\r\n\r\nx",
     "8,000 encoded words": b"Subject: " + b"=?utf-8?q?ab?= " * 8_000 + b"\r\n\r\nx",
     "encoded words without end": b"Subject: " + b"=?utf-8?q?" * 6_000 + b"\r\n\r\nx",
     "1,000 containers in containers": b"".join(
@@ -77,7 +79,9 @@ def test_a_bomb_is_read_in_bounded_time(octets: bytes) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("line", [b"a" * 76, b"\n", b"> x", b"--b", b"On Monday X wrote:", b"From: a@b", b"<p>", b"\xff" * 50], ids=repr)
+@pytest.mark.parametrize(
+    "line", [b"a" * 76, b"\n", b"> x", b"--b", b"On Monday X wrote:", b"From: a@b", b"<p>", b"\xff" * 50], ids=repr
+)
 def test_the_largest_message_of_any_line_is_read_in_bounded_time(line: bytes) -> None:
     octets = MIXED + b"--b\r\n\r\n" + line + b"\n" + (line + b"\n") * ((limits.MAX_MESSAGE_OCTETS - 100) // (len(line) + 1))
     started = time.process_time()

@@ -35,6 +35,14 @@ def test_raw_octets_are_read_as_what_they_most_likely_are(octets: bytes, declare
     assert fields.split(b"Subject: " + octets + b"\r\n", [], declared)[0] == [("subject", text)]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(b"a\0b\x07c\x7f", "abc"), (b"\x1b$B$3$s\x1b(B", "こん"), (b"\x1b[31mred", "[31mred")],
+)
+def test_no_control_character_comes_out(value: bytes, text: str) -> None:
+    assert split(b"Subject: " + value + b"\r\nX: y\r\n") == [("subject", text), ("x", "y")]
+
+
 def test_a_stray_line_between_fields_is_skipped() -> None:
     defects: list[str] = []
     found, body = fields.split(b"Subject: x\r\n>From somebody\r\nTo: a@b\r\n", defects)

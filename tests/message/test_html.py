@@ -16,7 +16,10 @@ TEXTS = {
     "numbers": ("<ol><li>One<li>Two</ol>", "1. One\n2. Two"),
     "lists in lists": ("<ul><li>One<ul><li>Two</ul></ul>", "- One\n\n  - Two"),
     "table": ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>", "a\tb\nc\td"),
-    "quote": ("<p>Yes</p><blockquote>One<br>Two<blockquote>Three</blockquote></blockquote>", "Yes\n\n> One\n> Two\n>\n> > Three"),
+    "quote": (
+        "<p>Yes</p><blockquote>One<br>Two<blockquote>Three</blockquote></blockquote>",
+        "Yes\n\n> One\n> Two\n>\n> > Three",
+    ),
     "link": ('<a href="https://example.com/x">Click</a> here', "Click <https://example.com/x> here"),
     "link that says its target": ('<a href="https://www.example.com/">example.com</a>', "example.com"),
     "link to nowhere": ('<a href="javascript:x()">Click</a>', "Click"),
@@ -45,7 +48,20 @@ def test_markup_becomes_text_that_reads_well(markup: str, text: str) -> None:
     assert html.to_text(markup) == text
 
 
-BOMBS = ["<div>", "<", "<a ", '<a "', "<!--", "<style>", "<blockquote>", "&amp", "<ol><li>x", '<p style="display:none">', "<b>", "<td>"]
+BOMBS = [
+    "<div>",
+    "<",
+    "<a ",
+    '<a "',
+    "<!--",
+    "<style>",
+    "<blockquote>",
+    "&amp",
+    "<ol><li>x",
+    '<p style="display:none">',
+    "<b>",
+    "<td>",
+]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)

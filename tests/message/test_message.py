@@ -18,7 +18,11 @@ BODIES = {
     "alternatives the wrong way round": (multipart("alternative", HTML, PLAIN), "plain", "<p>markup</p>"),
     "empty text beside HTML": (multipart("alternative", part(" \r\n"), HTML), "markup", "<p>markup</p>"),
     "HTML with its pictures": (multipart("alternative", PLAIN, nested("related", HTML, PICTURE)), "plain", "<p>markup</p>"),
-    "related around alternatives": (multipart("related", nested("alternative", PLAIN, HTML), PICTURE), "plain", "<p>markup</p>"),
+    "related around alternatives": (
+        multipart("related", nested("alternative", PLAIN, HTML), PICTURE),
+        "plain",
+        "<p>markup</p>",
+    ),
     "several texts": (multipart("mixed", part("one"), part("two")), "one\ntwo", None),
     "text, file, footer": (multipart("mixed", part("one"), file(b"x"), part("footer")), "one\nfooter", None),
     "text after HTML": (
@@ -77,7 +81,11 @@ ATTACHMENTS = {
     ),
     "uuencoded in the text": (message("see\nbegin 644 a.txt\n%:&5L;&\\\n`\nend\n"), [("a.txt", "attachment")]),
     "winmail.dat": (
-        multipart("mixed", PLAIN, file(tnef(tnef_file("one.txt", b"1"), tnef_file("two.txt", b"2")), "application/ms-tnef", "winmail.dat")),
+        multipart(
+            "mixed",
+            PLAIN,
+            file(tnef(tnef_file("one.txt", b"1"), tnef_file("two.txt", b"2")), "application/ms-tnef", "winmail.dat"),
+        ),
         [("one.txt", "attachment"), ("two.txt", "attachment")],
     ),
     "winmail.dat under a false flag": (
@@ -124,7 +132,8 @@ def test_a_digest_that_is_not_there_is_a_key_error() -> None:
 def test_the_fields_of_a_whole_message() -> None:
     head = (
         "Return-Path: <bounces@example.net>\r\nFrom: =?utf-8?Q?M=C3=BCller?= <a@example.net>\r\nSender: s@example.net\r\n"
-        "Reply-To: r@example.net\r\nTo: t@example.com, u@example.com\r\nCc: c@example.com\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
+        "Reply-To: r@example.net\r\nTo: t@example.com, u@example.com\r\nCc: c@example.com\r\n"
+        "Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n"
         "Date: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@example.net>\r\nIn-Reply-To: <0@example.com>\r\n"
         "References: <x@example.com> <0@example.com>\r\n"
     )
@@ -149,7 +158,10 @@ DEFECTS = {
     "two From": (message("x", head=HEAD + ID + "From: b@example.net\r\n"), "from: 2 fields"),
     "no Date": (message("x", head="From: a@example.net\r\n" + ID), "date: missing"),
     "no Message-ID": (message("x", head=HEAD), "message-id: missing, a substitute was made from the digest"),
-    "wrong charset": (message("x", "text/plain; charset=us-ascii") + "é".encode(), "charset: 'us-ascii' did not hold, read as utf-8"),
+    "wrong charset": (
+        message("x", "text/plain; charset=us-ascii") + "é".encode(),
+        "charset: 'us-ascii' did not hold, read as utf-8",
+    ),
     "OpenPGP": (multipart("encrypted", PLAIN), "encrypted: the content cannot be read (OpenPGP, RFC 3156)"),
     "S/MIME": (message("x", "application/pkcs7-mime"), "encrypted: the content cannot be read (S/MIME, RFC 8551)"),
     "a piece": (message("x", "message/partial; number=1"), "partial: one piece of a larger message (RFC 2046 §5.2.2)"),

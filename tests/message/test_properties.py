@@ -13,14 +13,35 @@ from listener.message.filenames import MAX_OCTETS
 SEEDS = [
     message("On Sunday Anna wrote:\r\n> hello\r\n\r\nyes\r\n-- \r\nme"),
     multipart("alternative", part("one"), part("<blockquote>x</blockquote><p>y", "text/html")),
-    multipart("mixed", nested("related", part("<p>x", "text/html"), file(b"x")), file(tnef(tnef_file("a", b"b")), "application/ms-tnef", "winmail.dat")),
-    multipart("report", part("failed"), part("Final-Recipient: rfc822; a@b\r\nAction: failed\r\nStatus: 5.1.1", "message/delivery-status")),
+    multipart(
+        "mixed",
+        nested("related", part("<p>x", "text/html"), file(b"x")),
+        file(tnef(tnef_file("a", b"b")), "application/ms-tnef", "winmail.dat"),
+    ),
+    multipart(
+        "report",
+        part("failed"),
+        part("Final-Recipient: rfc822; a@b\r\nAction: failed\r\nStatus: 5.1.1", "message/delivery-status"),
+    ),
     multipart("digest", "\r\nFrom: =?utf-8?Q?a?= <a@b>\r\n\r\nx"),
 ]
 FRAGMENTS = st.sampled_from(
-    [b"\r\n", b"\n", b"\r", b"--b", b"--b--", b"--", b"\0", b'"', b"=?utf-8?B?", b"?=", b"Content-Type: multipart/mixed; boundary=b\r\n", b";"]
-    + [b"Content-Transfer-Encoding: base64\r\n", b"<", b">", b"(", b"&#", b"begin 644 a\n", b"\nend\n", b"charset=utf-7", b"\xff\xfe", b"="]
-    + [b"filename*0*=x''%", b"Received: from a by b; ", b"Authentication-Results: x; dmarc=pass\r\n", b"> ", b"<!--", b"<style>", b": "]
+    [
+        *(b"\r\n", b"\n", b"\r", b"--b", b"--b--", b"--", b"\0", b'"', b"<", b">", b"(", b"&#", b"=", b";", b": ", b"> "),
+        *(
+            b"=?utf-8?B?",
+            b"?=",
+            b"begin 644 a\n",
+            b"\nend\n",
+            b"charset=utf-7",
+            b"\xff\xfe",
+            b"filename*0*=x''%",
+            b"<!--",
+            b"<style>",
+        ),
+        *(b"Content-Type: multipart/mixed; boundary=b\r\n", b"Content-Transfer-Encoding: base64\r\n"),
+        *(b"Received: from a by b; ", b"Authentication-Results: x; dmarc=pass\r\n"),
+    ]
 )
 MUTATIONS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 40), FRAGMENTS | st.binary(max_size=20)), max_size=12)
 

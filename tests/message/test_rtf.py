@@ -14,7 +14,7 @@ def stored(text: str) -> bytes:
 
 
 def test_a_compressed_stream_uses_its_dictionary() -> None:
-    """`{\\rtf1 ` is a reference to the primer, `WXYZ` five times over refers to what was just written (MS-OXRTFCP §4.1.1, §4.2)."""
+    """A reference into the primer, and one to what was just written (MS-OXRTFCP §4.2)."""
     octets = bytes.fromhex("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0")
     assert rtf.decompress(octets) == b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"
 

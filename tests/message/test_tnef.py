@@ -18,7 +18,9 @@ def test_files_are_exact_to_the_last_octet() -> None:
 
 
 def test_the_long_name_in_unicode_is_preferred() -> None:
-    properties = tnef_properties((0x3707, UNICODE, "Grüße ★.txt\0".encode("utf-16-le")), (0x370E, UNICODE, "text/plain\0".encode("utf-16-le")))
+    properties = tnef_properties(
+        (0x3707, UNICODE, "Grüße ★.txt\0".encode("utf-16-le")), (0x370E, UNICODE, "text/plain\0".encode("utf-16-le"))
+    )
     (file,) = tnef.read(stream(tnef_file("GRE~1.TXT", b"x"), tnef_attribute(2, ATTACHMENT, properties))).files
     assert (file.name, file.content_type) == ("Grüße ★.txt", "text/plain")
 
@@ -63,7 +65,9 @@ def test_a_message_inside_gives_itself_and_its_files() -> None:
 
 def test_bodies_of_all_three_kinds_are_found() -> None:
     properties = tnef_properties(
-        (0x1000, UNICODE, "Grüße\0".encode("utf-16-le")), (0x1013, BINARY, "<p>Grüße".encode()), (0x3FDE, 0x03, struct.pack("<I", 65001))
+        (0x1000, UNICODE, "Grüße\0".encode("utf-16-le")),
+        (0x1013, BINARY, "<p>Grüße".encode()),
+        (0x3FDE, 0x03, struct.pack("<I", 65001)),
     )
     contents = tnef.read(stream(tnef_attribute(1, MESSAGE, properties)))
     assert (contents.text, contents.html) == ("Grüße", "<p>Grüße")

