@@ -159,7 +159,26 @@ class _Program(asyncio.SubprocessProtocol):
 async def _run(
     argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes], timeout: float
 ) -> tuple[int, bytes, bytes]:
-    """Exit code (negative: the signal), output and errors. Raises HookFailed."""
+    """Exit code (negative: the signal), output and errors. Raises HookFailed. A cancelled call kills the program first.
+
+    The program's life is a task that is never cancelled: cut short while it starts a program, asyncio kills the leader alone
+    and then waits for ever for pipes that the others hold.
+    """
+    cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    life = asyncio.ensure_future(_live(argv, environment, stdin, timeout, cut))
+    try:
+        return await asyncio.shield(life)
+    except asyncio.CancelledError:
+        cut.set_result(None)
+        await asyncio.wait({life})
+        life.cancelled() or life.exception()  # whatever came of it, nobody asks any more
+        raise
+
+
+async def _live(
+    argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes], timeout: float, cut: asyncio.Future[None]
+) -> tuple[int, bytes, bytes]:
+    """From its start to the death of its process group, for which `cut` asks at once."""
     try:
         transport, program = await asyncio.get_running_loop().subprocess_exec(
             _Program,
@@ -172,17 +191,15 @@ async def _run(
         )
     except (OSError, ValueError) as error:
         raise HookFailed(f"could not be started: {error}") from None
-    try:
-        ends = {program.exited, program.flooded}
-        await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if program.flooded.done():
-            raise HookFailed(f"wrote more than {MAX_OUTPUT} octets and was killed")
-        if not program.exited.done():
-            raise HookFailed(f"took longer than {timeout:g} s and was killed")
-    finally:
-        await asyncio.shield(_end(transport, program))
+    ends = {program.exited, program.flooded, cut}
+    await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    flooded, exited = program.flooded.done(), program.exited.done()
+    await _end(transport, program)
+    if flooded:
+        raise HookFailed(f"wrote more than {MAX_OUTPUT} octets and was killed")
     code = transport.get_returncode()
-    assert code is not None
+    if not exited or code is None:
+        raise HookFailed(f"took longer than {timeout:g} s and was killed")
     return code, bytes(program.output[STDOUT]), bytes(program.output[STDERR])
 
 

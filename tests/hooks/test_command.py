@@ -168,6 +168,30 @@ async def test_a_cancelled_call_leaves_nothing_running(command, message, case, e
     await gone(int((tmp_path / "self").read_text()))
 
 
+async def test_a_call_cancelled_while_its_program_starts_leaves_nothing_running_either(
+    command, message, case, entry, tmp_path, monkeypatch
+):
+    """The program runs already, and has started another, while asyncio still connects its pipes."""
+    host = await command(f"sleep 600 & echo $! > {tmp_path}/child; wait")
+    connected = asyncio.Event()
+    connect = asyncio.SelectorEventLoop.connect_read_pipe
+
+    async def slowly(self, *arguments):
+        await connected.wait()
+        return await connect(self, *arguments)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "connect_read_pipe", slowly)
+    call = asyncio.create_task(host.handle(message, case, entry))
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        await asyncio.sleep(0.01)
+    call.cancel()
+    await asyncio.sleep(0)
+    connected.set()
+    await asyncio.wait({call}, timeout=10)
+    assert call.cancelled()
+    await gone(int((tmp_path / "child").read_text()))
+
+
 async def test_a_program_that_has_gone_since_the_start_may_come_back(command, message, case, entry, tmp_path):
     host = await command("exit 0")
     (tmp_path / "program").unlink()
