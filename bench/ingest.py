@@ -23,8 +23,8 @@ def mbsync(server: Dovecot, user: str, folder: Path, count: int) -> float:
     config = folder / "mbsyncrc"
     config.write_text(
         f"IMAPAccount a\nHost localhost\nPort {server.imaps}\nUser {user}\nPass secret\n"
-        f"SSLType IMAPS\nCertificateFile {server.ca_file}\n"
-        f"IMAPStore far\nAccount a\nMaildirStore near\nPath {target}/\nInbox {target}/INBOX\n"
+        f"SSLType IMAPS\nCertificateFile {server.ca_file}\n\nIMAPStore far\nAccount a\n\n"
+        f"MaildirStore near\nPath {target}/\nInbox {target}/INBOX\n\n"
         "Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Pull\nCreate Near\nSyncState *\n"
     )
     began = time.monotonic()

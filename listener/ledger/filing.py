@@ -70,6 +70,16 @@ def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[
     return answer
 
 
+def keep_headers(tx: Transaction, account: str, folder: str, heads: Mapping[str, InboundMessage]) -> None:
+    """What the header of messages too large to fetch says, by unique id, so that people see whose they are."""
+    filing = _Filing(tx, {})
+    for unique_id, message in heads.items():
+        row = tx.connection.execute(_SQL["held_by_header"], (account, folder, unique_id)).fetchone()
+        if row is not None:
+            filing._keep(row[0], message, None)
+    filing.write()
+
+
 @dataclass(slots=True)
 class _Filing:
     """A batch on its way; new rows are collected and written together."""

@@ -22,7 +22,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ..errors import ConfigurationError, Fault
 from ..hooks import Outcome
-from ..mailbox import Baseline, Fetched, Folder, Listing, Page, Receipt, SyncState
+from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
+from ..message import parse_quickly
 from ..message.model import InboundMessage
 from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row
@@ -131,11 +132,13 @@ class Ledger:
 
         `fetched` may lack some of the plan's (a lost connection): the sync state then stays where it was.
         """
-        digests = await asyncio.to_thread(_digests, fetched)
+        digests, heads = await asyncio.to_thread(lambda: (_digests(fetched), _heads(fetched)))
         octets = sum(len(item.octets) for item in fetched)
 
         def run(tx: Transaction) -> Accepted:
-            return accepting.accept(tx, account, page, plan, fetched, digests, owe)
+            accepted = accepting.accept(tx, account, page, plan, fetched, digests, owe)
+            filing.keep_headers(tx, account, page.folder, heads)
+            return accepted
 
         return await self._writer.submit(run, octets=octets, wakes=True)
 
@@ -313,3 +316,9 @@ _LOST = (
 
 def _digests(fetched: Sequence[Fetched]) -> list[bytes]:
     return [hashlib.sha256(item.octets).digest() for item in fetched]
+
+
+def _heads(fetched: Sequence[Fetched]) -> dict[str, InboundMessage]:
+    """What the headers say that came without their bodies, as far as that is quickly read."""
+    read = {f.listing.unique_id: parse_quickly(f.octets) for f in fetched if f.extent is Extent.HEADER}
+    return {unique_id: message for unique_id, message in read.items() if message is not None}

@@ -39,6 +39,9 @@ ON CONFLICT (entry) DO UPDATE
 SET case_id = excluded.case_id, message_id = excluded.message_id, kind = excluded.kind, subject = excluded.subject,
     sender = excluded.sender, body = excluded.body;
 
+-- name: held_by_header
+SELECT id FROM entries WHERE account = ? AND folder = ? AND unique_id = ? AND extent = 'header';
+
 -- name: insert_message_id
 INSERT INTO message_ids (account, message_id, entry, case_id) VALUES (?, ?, ?, ?);
 
