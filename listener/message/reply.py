@@ -27,14 +27,14 @@ MAX_MARKER_LINE: Final = 200
 def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> Reply:
     """Take a body apart. Linear; never raises.
 
-    `html` is the markup that `text` was made from, None where the sender wrote a text part. `markers` are further "reply
-    above this line" phrases.
+    `html` is the markup from which `html.to_text` made `text`, None where the sender wrote a text part. `markers` are further
+    "reply above this line" phrases.
     """
     every = [*MARKERS, *(marker.casefold() for marker in markers if marker)]
     if html is None:
         raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", reply_html.MAX_LINES)
         return _taken_apart(reply_scan.read(reply_html.Marked(raw)), every)
-    marked = reply_html.lines(html)
+    marked = reply_html.lines(html, text)
     body = reply_scan.read(marked)
     if not marked.quotes and all(map(or_, body.quoted, body.blank)):
         # A mail that is all one indented block, which in HTML is not yet a quote.

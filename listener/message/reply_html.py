@@ -36,7 +36,7 @@ QUOTE_CLASSES: Final = (
     "gmail_quote", "gmail_quote_container", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote", "tutanota_quote",
     "zmail_extra", "front-blockquote", "mailru-blockquote", "gmail_attr", "hubspot-quoted", "missive_quote", "freshdesk_quote",
 )  # fmt: skip
-QUOTE_IDS: Final = ("olk_src_body_section", "yahoo_quoted", "reply-intro", "mimestream-reply", "qt", "oriQuote")
+QUOTE_IDS: Final = ("olk_src_body_section", "yahoo_quoted", "reply-intro", "mimestream-reply")
 DIVIDER_IDS: Final = (
     "divrplyfwdmsg", "appendonsend", "stopspelling", "mail-editor-reference-message-container", "replysplit", "zwchr",
     "divtagdefaultwrapper-quote", "spark-reply",
@@ -63,6 +63,17 @@ OUTLOOK_RULES: Final = (
     "border-top:1ptsolid#c4c4c4",
 )
 
+# Markup without any of these words has nothing to mark: most has not, and is not gone through.
+_HINT: Final = re.compile(
+    "|".join(
+        sorted(
+            {"blockquote", "border-top", "__quoted_text__", *QUOTE_CLASSES, *QUOTE_IDS, *DIVIDER_IDS, *DIVIDER_CLASSES}
+            | {*SIGNATURE_CLASSES, *SIGNATURE_IDS}
+        )
+    ),
+    re.I,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Marked:
@@ -75,8 +86,10 @@ class Marked:
     quotes: frozenset[int] = frozenset()
 
 
-def lines(markup: str) -> Marked:
-    """Text lines of an HTML body with its quotes and signature marked. Never raises."""
+def lines(markup: str, text: str) -> Marked:
+    """Lines of an HTML body with its quotes and signature marked; `text` is what `html.to_text` made of it. Never raises."""
+    if not _HINT.search(markup):
+        return Marked(text.split("\n", MAX_LINES))
     text = html_text.to_text("".join(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML]))))
     out: list[str] = []
     cuts: list[int] = []

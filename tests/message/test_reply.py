@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.message import reply, reply_html
+from listener.message import html, reply, reply_html
 from listener.message.model import Reply
 
 NEW = "The parcel came today.\n\nMany thanks\nBob"
@@ -292,6 +292,10 @@ def test_a_question_below_a_rule_is_no_footer():
     assert reply.extract(body).text == body
 
 
+def from_html(markup: str) -> Reply:
+    return reply.extract(html.to_text(markup), markup)
+
+
 HTML_QUOTES = [
     '<div class="gmail_quote"><div class="gmail_attr">Auf Woche drei kakolo Ann:</div><blockquote>Old</blockquote></div>',
     '<blockquote type="cite">Old</blockquote>',
@@ -309,47 +313,48 @@ HTML_QUOTES = [
 
 @pytest.mark.parametrize("quote", HTML_QUOTES)
 def test_a_quote_in_html_is_known_by_its_markup_whatever_its_language(quote: str):
-    found = reply.extract("", f"<html><body><div>New words</div><br>{quote}</body></html>")
+    found = from_html(f"<html><body><div>New words</div><br>{quote}</body></html>")
     assert found.text == "New words"
     assert "Old" in found.quoted
 
 
 def test_text_below_a_quoting_element_is_kept():
-    found = reply.extract("", f"<div>Above</div>{HTML_QUOTES[0]}<div>Below</div>")
+    found = from_html(f"<div>Above</div>{HTML_QUOTES[0]}<div>Below</div>")
     assert found.text == "Above\n\nBelow"
 
 
 def test_answers_between_html_quotes_keep_the_quotes():
     body = '<blockquote type="cite">One?</blockquote>Yes<blockquote type="cite">Two?</blockquote>No'
-    assert reply.extract("", body).text == "> One?\n\nYes\n\n> Two?\n\nNo"
+    assert from_html(body).text == "> One?\n\nYes\n\n> Two?\n\nNo"
 
 
 def test_a_forwarded_message_in_gmails_quote_is_content():
     body = '<div>Please handle</div><div class="gmail_quote">---------- Forwarded message ---------<br>From: Ann<br>Lost!</div>'
-    assert "Lost!" in reply.extract("", body).text
+    assert "Lost!" in from_html(body).text
 
 
 def test_a_block_that_gmail_only_indents_is_text():
     body = '<div>See:<blockquote style="margin:0 0 0 40px;border:none;padding:0px">indented words</blockquote></div>'
-    assert reply.extract("", body).text == "See:\nindented words"
+    assert from_html(body).text == "See:\nindented words"
 
 
 def test_a_mail_that_is_all_one_indented_block_is_text():
-    assert reply.extract("", "<blockquote>All of it</blockquote>").text == "All of it"
+    assert from_html("<blockquote>All of it</blockquote>").text == "All of it"
 
 
 def test_a_signature_in_html_is_known_by_its_markup():
-    found = reply.extract("", '<div>Yes</div><div class="gmail_signature">Bob<br>Acme</div>')
+    found = from_html('<div>Yes</div><div class="gmail_signature">Bob<br>Acme</div>')
     assert found == Reply("Yes", "", "Bob\nAcme")
 
 
 def test_text_below_an_html_signature_is_not_signature():
-    found = reply.extract("", '<div>Yes</div><div class="gmail_signature">Bob</div><div>P.S. hurry</div>')
+    found = from_html('<div>Yes</div><div class="gmail_signature">Bob</div><div>P.S. hurry</div>')
     assert found.text == "Yes\n\nP.S. hurry"
 
 
 def test_the_marks_of_the_reader_cannot_be_forged():
-    assert reply.extract("", "<p>New</p><p>\ue0c0</p><p>&#xe0c0; more</p>").text == "New\n\nmore"
+    forged = "<p>New</p><p>\ue0c0</p><p>&#xe0c0;more</p>"
+    assert from_html(forged + HTML_QUOTES[1]).text.split() == ["New", "more"]
 
 
 # What may stand in a body, so that hypothesis meets the interesting cases.
@@ -397,7 +402,7 @@ def test_reading_a_reply_again_takes_nothing_more_that_was_unquoted(body: str):
     ).map("".join)
 )
 def test_nothing_is_raised_whatever_the_markup(markup: str):
-    assert isinstance(reply.extract("", markup), Reply)
+    assert isinstance(from_html(markup), Reply)
 
 
 def work(function: Callable[[], object]) -> int:
@@ -440,7 +445,7 @@ def test_four_times_the_text_takes_about_four_times_the_work(name: str):
     "piece", ['<div class="gmail_quote">', "<blockquote>", '<hr id="stopSpelling">x', '<div class="gmail_signature">x</div>']
 )
 def test_four_times_the_markup_takes_about_four_times_the_work(piece: str):
-    small, large = (work(lambda n=n: reply.extract("", piece * n)) for n in (150, 600))
+    small, large = (work(lambda n=n: from_html(piece * n)) for n in (150, 600))
     assert large < 6 * small + 2_000
 
 
