@@ -6,13 +6,13 @@ is done in windows of so many UIDs. A search never asks for flags (R-15) and nev
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from ...errors import FolderMissing, ServerUnavailable
-from . import encode, refusals
+from . import encode, mutf7, refusals
 from .answers import MAX_UID, found_uids, status_items
 from .encode import Command, Unencodable
-from .grammar import Condition, Status
+from .grammar import Condition, Data, Status
 from .session import Session
 from .told import Selected
 
@@ -33,13 +33,40 @@ async def open_folder(session: Session, name: str, *, read_only: bool = False) -
     return selected
 
 
-async def folder_status(session: Session, name: str) -> dict[str, int]:
-    """STATUS of a folder that is not open: MESSAGES, UIDNEXT, UIDVALIDITY as far as told. Raises as `open_folder` does."""
-    command = Command("STATUS", (_encoded(session, name), STATUS_ITEMS))
-    (status,), data = await session.run(command, want=frozenset({"STATUS"}))
-    if status.condition is not Condition.OK:
-        raise refusals.of_opening(status) or missing(name, status)
-    return status_items(data[-1]) if data else {}
+async def statuses(session: Session, names: Sequence[str]) -> dict[str, dict[str, int] | FolderMissing]:
+    """STATUS of folders that are not open, pipelined: MESSAGES, UIDNEXT, UIDVALIDITY as far as told, or why there is none.
+
+    Raises what concerns the whole session.
+    """
+    commands: dict[str, Command] = {}
+    found: dict[str, dict[str, int] | FolderMissing] = {}
+    for name in names:
+        try:
+            commands[name] = Command("STATUS", (_encoded(session, name), STATUS_ITEMS))
+        except FolderMissing as error:
+            found[name] = error
+    answers, data = await session.run(*commands.values(), want=frozenset({"STATUS"})) if commands else ([], [])
+    told = {_name(session, answer): status_items(answer) for answer in data}
+    for name, status in zip(commands, answers, strict=True):
+        found[name] = told.get(same_name(name), {})
+        if status.condition is not Condition.OK:
+            failure = refusals.of_opening(status)
+            if failure:
+                raise failure
+            found[name] = missing(name, status)
+    return found
+
+
+def _name(session: Session, status: Data) -> str:
+    """The folder that a STATUS response is about, to be compared."""
+    value = status.values[0] if status.values else None
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+    return same_name(text if session.utf8 else mutf7.decode(text))
+
+
+def same_name(name: str) -> str:
+    """INBOX is the only name whose case does not count (RFC 9051 §5.1)."""
+    return "INBOX" if name.upper() == "INBOX" else name
 
 
 def missing(name: str, status: Status) -> FolderMissing:

@@ -148,9 +148,10 @@ class ImapMailbox:
     async def pages(self, since: Mapping[Folder, SyncState]) -> AsyncGenerator[Page]:
         """See `Mailbox.pages`."""
         missing: FolderMissing | None = None
+        left = await self._as_left(since)
         for folder in await self.folders():
             try:
-                async with aclosing(self._pages_of(folder, since.get(folder))) as pages:
+                async with aclosing(self._pages_of(folder, since.get(folder), folder in left)) as pages:
                     async for page in pages:
                         yield page
             except FolderMissing as error:
@@ -158,18 +159,19 @@ class ImapMailbox:
         if missing:
             raise missing
 
-    async def _pages_of(self, folder: Folder, text: SyncState | None) -> AsyncGenerator[Page]:
-        known = self._folders.points.pop(folder, None)
-        point: Point | None = None
-        end: int | None = None
-        if known and known.text == text and folder not in self._folders.stale:
-            if self._folders.is_open(folder, known):
-                point = known
-            elif await self._folders.unchanged(folder, known):
-                self._folders.points[folder] = known
-                yield Page(folder, (), known.text, known.resetting)
-                return
-        if point is None:
+    async def _as_left(self, since: Mapping[Folder, SyncState]) -> set[Folder]:
+        """Folders that are not open and, by one STATUS each, all pipelined, have nothing new."""
+        fresh = {folder: self._folders.fresh(folder, since.get(folder)) for folder in await self.folders()}
+        asked = {folder for folder, point in fresh.items() if point and not self._folders.is_open(folder, point)}
+        return asked - await self._folders.changed(asked)
+
+    async def _pages_of(self, folder: Folder, text: SyncState | None, as_left: bool) -> AsyncGenerator[Page]:
+        point, end = self._folders.fresh(folder, text), None
+        if point and as_left:
+            yield Page(folder, (), point.text, point.resetting)
+            return
+        self._folders.points.pop(folder, None)
+        if point is None or not self._folders.is_open(folder, point):
             point, end = await self._begin(folder, Point.parse(text))
         reader = FolderReader(self.session, folder, point, self.settings.after.told())
         async with aclosing(reader.pages(end)) as pages:
@@ -268,14 +270,9 @@ class ImapMailbox:
 def _check_target(settings: ImapSettings) -> None:
     """Raises PermanentFailure for a target that would bring mail back, or cannot be named."""
     target = settings.after.target
-    if _same_name(target) in map(_same_name, settings.folders):
+    if folders.same_name(target) in map(folders.same_name, settings.folders):
         raise PermanentFailure(f"mail would be moved to {target!r}, which is watched itself", setting="receiver.after")
     try:
         encode.folder(target, utf8=True)
     except encode.Unencodable as error:
         raise PermanentFailure(f"the folder {target!r} cannot be named: {error}", setting="receiver.after") from error
-
-
-def _same_name(folder: str) -> str:
-    """INBOX is the only name whose case does not count (RFC 9051 §5.1)."""
-    return "INBOX" if folder.upper() == "INBOX" else folder

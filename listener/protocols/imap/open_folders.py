@@ -8,9 +8,10 @@ must be opened anew before they are listed again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from ...errors import FolderMissing
-from ...mailbox import Folder
+from ...mailbox import Folder, SyncState
 from . import folders
 from .session import Session
 from .state import Point
@@ -33,6 +34,11 @@ class OpenFolders:
         selected = self.session.selected
         return selected is not None and selected.name == folder and selected.validity == point.validity
 
+    def fresh(self, folder: Folder, text: SyncState | None) -> Point | None:
+        """How far this session listed the folder, where `text` says the same and nothing asks to open it anew."""
+        point = self.points.get(folder)
+        return point if point and point.text == text and folder not in self.stale else None
+
     async def open(self, folder: Folder, *, anew: bool = False) -> Selected:
         """Have the folder open; `anew`: as it is now. Raises FolderMissing, without asking the server again too soon."""
         selected = self.session.selected
@@ -47,14 +53,13 @@ class OpenFolders:
         self.stale.discard(folder)
         return selected
 
-    async def unchanged(self, folder: Folder, point: Point) -> bool:
-        """Whether a folder that is not open is as it was left, by STATUS. Raises FolderMissing."""
-        self._refuse_parked(folder)
-        try:
-            items = await folders.folder_status(self.session, folder)
-        except FolderMissing as error:
-            raise self.park(error) from None
-        return (items.get("UIDVALIDITY"), items.get("UIDNEXT")) == (point.validity, point.next_uid)
+    async def changed(self, wanted: Iterable[Folder]) -> set[Folder]:
+        """Those of the folders, not open and listed before, that are not as they were left, by STATUS, or cannot be asked."""
+        known = {folder: self.points[folder] for folder in wanted if folder in self.points}
+        if not known:
+            return set()
+        told = await folders.statuses(self.session, list(known))
+        return {folder for folder, point in known.items() if not _same(told[folder], point)}
 
     def park(self, error: FolderMissing) -> FolderMissing:
         """Leave its folder alone for a while."""
@@ -67,3 +72,7 @@ class OpenFolders:
         until, error = self._parked.get(folder, (0.0, None))
         if error and asyncio.get_running_loop().time() < until:
             raise error.with_traceback(None)
+
+
+def _same(told: dict[str, int] | FolderMissing, point: Point) -> bool:
+    return isinstance(told, dict) and (told.get("UIDVALIDITY"), told.get("UIDNEXT")) == (point.validity, point.next_uid)

@@ -92,11 +92,7 @@ class Waiter:
         return False
 
     async def _others_have_news(self, others: Sequence[Folder]) -> bool:
-        for folder in others:
-            point = self.open_folders.points.get(folder)
-            try:
-                if point is None or not await self.open_folders.unchanged(folder, point):
-                    return True
-            except FolderMissing:
-                return True
-        return False
+        """Also when one of them is to be asked for again because it could not be opened."""
+        if any(folder not in self.open_folders.points for folder in others):
+            return True
+        return bool(await self.open_folders.changed(others))

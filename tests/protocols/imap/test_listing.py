@@ -8,8 +8,10 @@ import pytest
 from listener.errors import ConnectionLost, FolderMissing
 from listener.mailbox import Folder
 from listener.protocols.imap import folders, listing
+from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
 from listener.testing.imap import Command, ImapServer
-from tests.protocols.imap.box import INBOX, fetched, listings, mail, mailbox, pages, receipts, server, states, uids
+from tests.protocols.imap.box import INBOX, endpoint, fetched, listings, mail, mailbox, pages, receipts, server, states, uids
+from tests.protocols.imap.dialogue import password
 
 
 def searches(running: ImapServer) -> list[str]:
@@ -496,6 +498,21 @@ async def test_other_folders_are_opened_only_when_their_status_changed() -> None
         running.deliver("Other", mail(2))
         found = [page for page in await pages(box, known) if page.listings]
         assert [(page.folder, len(page.listings)) for page in found] == [("Other", 1)]
+
+
+async def test_many_folders_are_asked_for_at_once() -> None:
+    lines: list[tuple[str, bytes]] = []
+    settings = ImapSettings(("INBOX", *NAMES))
+    async with server() as running:
+        for name in NAMES:
+            running.store().create(name)
+        box = await ImapMailbox.open(endpoint(running), password(), settings, trace=lambda *line: lines.append(line))
+        known = states(await pages(box))
+        running.deliver("日本語", mail(1))
+        assert [page.folder for page in await pages(box, known) if page.listings] == ["日本語"]
+        await box.close()
+    directions = "".join(direction for direction, line in lines if b" STATUS " in line)
+    assert directions == "C" * len(NAMES) + "S" * len(NAMES)
 
 
 async def test_telling_another_folder_between_two_pages_does_not_mix_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
