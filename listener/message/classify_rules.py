@@ -31,14 +31,16 @@ _SERVICES: Final = frozenset(_WORDS["services"])
 _UNANSWERED: Final = tuple(_WORDS["unanswered"])
 _RETURNS: Final = frozenset(_WORDS["returns"])
 _COMPLAINTS: Final = ("complaint about message from", "abuse report", "email feedback report for ip")
+_LIST_FIELDS: Final = frozenset(["list-id", *_WORDS["list_fields"]])
 _MDN: Final = ("message/disposition-notification", "message/global-disposition-notification")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the rules may look at: the root's fields, the parts outside attached messages, the sender, the bounce."""
+    """What the rules may look at: the root's fields by name, the parts outside attached messages, the sender, the bounce."""
 
     root: Part
+    fields: dict[str, list[str]]
     types: frozenset[str]
     local: str
     senders: int
@@ -46,6 +48,14 @@ class Evidence:
     bounce: Bounce | None
     delayed: bool
     notification: str
+
+    def all(self, name: str) -> list[str]:
+        """Every field of that name, in order."""
+        return self.fields.get(name, [])
+
+    def has(self, name: str) -> bool:
+        """Whether a field of that name says anything."""
+        return any(value.strip() for value in self.all(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,10 @@ def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
     local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
     subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
     types = frozenset(part.content_type for part in own_parts(root))
-    return Evidence(root, types, local.casefold(), len(senders), subject, bounce, delayed, bounce_ses.read(root).kind)
+    fields: dict[str, list[str]] = {}
+    for name, value in root.headers:
+        fields.setdefault(name, []).append(value)
+    return Evidence(root, fields, types, local.casefold(), len(senders), subject, bounce, delayed, bounce_ses.read(root).kind)
 
 
 def first_word(value: str) -> str:
@@ -77,37 +90,40 @@ def first_word(value: str) -> str:
 
 def _any_field(key: str) -> Callable[[Evidence], bool]:
     names = frozenset(_WORDS[key])
-    return lambda e: any(name in names and first_word(value) != "no" for name, value in e.root.headers)
+    return lambda e: any(first_word(value) != "no" for name in names & e.fields.keys() for value in e.fields[name])
 
 
 def _field(*names: str) -> Callable[[Evidence], bool]:
-    return lambda e: any(e.root.get(name).strip() for name in names)
+    return lambda e: any(e.has(name) for name in names)
 
 
 def _word(name: str, *words: str) -> Callable[[Evidence], bool]:
-    return lambda e: any(first_word(value) in words for value in e.root.get_all(name))
+    return lambda e: any(first_word(value) in words for value in e.all(name))
 
 
 def _precedence(*words: str) -> Callable[[Evidence], bool]:
     fields = ("precedence", "x-precedence")
-    return lambda e: any(first_word(value).replace("-", "_") in words for name in fields for value in e.root.get_all(name))
+    return lambda e: any(first_word(value).replace("-", "_") in words for name in fields for value in e.all(name))
+
+
+_bulk_field = _any_field("bulk_fields")
+_precedence_list = _precedence("list")
+_precedence_unwanted = _precedence("bulk", "junk")
 
 
 def _auto_submitted(e: Evidence) -> str:
     """RFC 3834 §5: what counts is the first token; of several fields any that is not `no`."""
-    words = [first_word(value) for value in e.root.get_all("auto-submitted")]
+    words = [first_word(value) for value in e.all("auto-submitted")]
     return next((word for word in words if word not in ("no", "")), "")
 
 
 def _suppresses(e: Evidence) -> bool:
-    wanted = {
-        word.strip().lower() for value in e.root.get_all("x-auto-response-suppress") for word in value[:MAX_VALUE].split(",")
-    }
+    wanted = {word.strip().lower() for value in e.all("x-auto-response-suppress") for word in value[:MAX_VALUE].split(",")}
     return not wanted.isdisjoint(("all", "autoreply", "oof"))
 
 
 def _report_type(e: Evidence) -> str:
-    declared = e.root.get("content-type").lower()[:MAX_VALUE]
+    declared = "".join(e.all("content-type")[:1])[:MAX_VALUE].lower()
     return e.root.params.get("report-type", "").lower() if "multipart/report" in declared else ""
 
 
@@ -129,12 +145,11 @@ def _auto_generated(e: Evidence) -> bool:
 
 def _is_bulk(e: Evidence) -> bool:
     """A campaign, not a person's answer that a CRM sent through the same service."""
-    fields = _any_field("bulk_fields")(e) or bool(e.root.get("feedback-id") and e.root.get("list-unsubscribe"))
-    return fields and not e.root.get("in-reply-to").strip()
+    return (_bulk_field(e) or (e.has("feedback-id") and e.has("list-unsubscribe"))) and not e.has("in-reply-to")
 
 
 def _precedence_bulk(e: Evidence) -> bool:
-    return _precedence("bulk", "junk")(e) and not _is_list(e)
+    return _precedence_unwanted(e) and not _is_list(e)
 
 
 def _auto_submitted_otherwise(e: Evidence) -> bool:
@@ -146,7 +161,7 @@ def _answers_invitation(e: Evidence) -> bool:
 
 
 def _is_list(e: Evidence) -> bool:
-    return any(e.root.get(name) for name in ("list-id", *_WORDS["list_fields"])) or _precedence("list")(e)
+    return not _LIST_FIELDS.isdisjoint(e.fields) or _precedence_list(e)
 
 
 def _own_list_subject(e: Evidence) -> bool:
@@ -163,15 +178,15 @@ def _returns(e: Evidence) -> bool:
 
 
 def _exchange_away(e: Evidence) -> bool:
-    return bool(e.root.get("x-ms-exchange-inbox-rules-loop").strip()) and _suppresses(e)
+    return e.has("x-ms-exchange-inbox-rules-loop") and _suppresses(e)
 
 
 def _hops(e: Evidence) -> bool:
-    return len(e.root.get_all("received")) > MAX_HOPS
+    return len(e.all("received")) > MAX_HOPS
 
 
 def _null(e: Evidence) -> bool:
-    return e.root.get("return-path").strip() in ("<>", "< >")
+    return "".join(e.all("return-path")[:1]).strip() in ("<>", "< >")
 
 
 # In the order of their kinds: what a message is, is said by the first rule with a kind that holds.

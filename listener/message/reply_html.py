@@ -64,15 +64,10 @@ OUTLOOK_RULES: Final = (
 )
 
 # Markup without any of these words has nothing to mark: most has not, and is not gone through.
-_HINT: Final = re.compile(
-    "|".join(
-        sorted(
-            {"blockquote", "border-top", "__quoted_text__", *QUOTE_CLASSES, *QUOTE_IDS, *DIVIDER_IDS, *DIVIDER_CLASSES}
-            | {*SIGNATURE_CLASSES, *SIGNATURE_IDS}
-        )
-    ),
-    re.I,
-)
+_HINTS: Final = (
+    "blockquote", "border-top", "__quoted_text__", *QUOTE_CLASSES, *QUOTE_IDS, *DIVIDER_IDS, *DIVIDER_CLASSES,
+    *SIGNATURE_CLASSES, *SIGNATURE_IDS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,8 @@ class Marked:
 
 def lines(markup: str, text: str) -> Marked:
     """Lines of an HTML body with its quotes and signature marked; `text` is what `html.to_text` made of it. Never raises."""
-    if not _HINT.search(markup):
+    lowered = markup.lower()
+    if not any(hint in lowered for hint in _HINTS):
         return Marked(text.split("\n", MAX_LINES))
     text = html_text.to_text("".join(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML]))))
     out: list[str] = []

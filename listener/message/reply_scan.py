@@ -18,6 +18,7 @@ from .reply_lines import (
     BLANKS,
     DASHES,
     EDGES,
+    MAX_TORN,
     TOKEN_EDGE,
     Attribution,
     attribution_ending_at,
@@ -93,7 +94,7 @@ def _scanned(lines: list[str]) -> Body:
         if not text:
             continue
         first, last, head = text[0], text[-1], text[:MAX_FIELD_NAME]
-        if first == ">" and is_quoted(lines[index]):
+        if first == ">" and ((len(text) > MAX_TORN and lines[index][0] == ">") or is_quoted(lines[index])):
             body.quoted[index] = True
             continue
         if last in ":：>" or (last in EDGES and may_end(text)) or text.rpartition(" ")[2].casefold().strip(TOKEN_EDGE) in VERBS:
