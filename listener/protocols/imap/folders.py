@@ -57,6 +57,14 @@ async def statuses(session: Session, names: Sequence[str]) -> dict[str, dict[str
     return found
 
 
+async def folder_status(session: Session, name: str) -> dict[str, int]:
+    """STATUS of one folder. Raises FolderMissing, and what concerns the whole session."""
+    told = (await statuses(session, [name]))[name]
+    if isinstance(told, FolderMissing):
+        raise told
+    return told
+
+
 def _name(session: Session, status: Data) -> str:
     """The folder that a STATUS response is about, to be compared."""
     value = status.values[0] if status.values else None
