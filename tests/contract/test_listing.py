@@ -31,7 +31,7 @@ async def test_a_listing_says_what_a_receiver_must_know_before_fetching(world):
     mailbox = await world.open()
     (listing,) = await listings(mailbox)
     assert listing.folder == "INBOX"
-    assert listing.size == 3000
+    assert listing.size == 3000 or (listing.size is None and "sizes" not in world.traits)
     assert listing.received_at in (None, NOON)
     assert not listing.acknowledged
     await mailbox.close()
@@ -68,6 +68,7 @@ async def test_pages_are_cut_by_count_and_say_how_many_follow(world):
     await mailbox.close()
 
 
+@pytest.mark.needs("sizes")
 async def test_pages_are_cut_by_octets_and_one_message_may_be_larger_than_a_page(world):
     for n, size in enumerate((400, 400, 400, 5000, 400)):
         world.deliver(mail(n, size=size))

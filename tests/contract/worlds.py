@@ -7,6 +7,7 @@ A world is the far side: what the provider holds, and how a session to it is ope
     states      a sync state, so that later sessions list only what is new
     resets      ids that may be given anew, told by `Page.reset`
     waits       a session that can wait for new mail
+    sizes       octets announced before a message is fetched
 """
 
 import time
@@ -16,10 +17,13 @@ from unittest.mock import patch
 
 from listener.mailbox import Mailbox
 from listener.protocols.endpoint import Endpoint, Security
+from listener.protocols.graph.listing import Bounds
+from listener.protocols.graph.mailbox import GraphMailbox, GraphSettings
 from listener.protocols.imap import listing as imap_listing
 from listener.protocols.imap.acknowledging import After
 from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
 from listener.protocols.sasl import Credentials
+from listener.testing.graph import GraphServer
 from listener.testing.imap import CAPABILITIES, ImapServer, Store
 from listener.testing.imap.grammar import read_set
 from listener.testing.mailbox import FakeMailbox
@@ -47,7 +51,7 @@ class World(ABC):
     """The far side of one account. Messages are named by their octets, which every test keeps unique."""
 
     name = ""
-    traits = frozenset({"folders", "states", "resets", "waits"})
+    traits = frozenset({"folders", "states", "resets", "waits", "sizes"})
 
     @abstractmethod
     async def start(self, stack: AsyncExitStack) -> None:
@@ -241,4 +245,57 @@ class ImapBare(ImapSeen):
         await self.server.until(lambda: len(self.server.commands("NOOP")) > looks)
 
 
+class GraphSeen(StoreWorld):
+    """`GraphMailbox` on the embedded server."""
+
+    name = "graph-seen"
+    traits = frozenset({"folders", "states", "resets", "waits"})
+
+    async def start(self, stack):
+        self.server = await stack.enter_async_context(GraphServer(users=[USER], tokens=[PASSWORD.replace(" ", "-")]))
+        self.store = self.server.store()
+        self.store.create(PROCESSED)
+        self._stack = stack
+
+    async def open(self, *folders, page_count=None, page_octets=None):
+        bounds = Bounds() if page_count is None else Bounds(page_count, page_count)
+        settings = GraphSettings(folders or ("INBOX",), After.parse(self.after), poll_interval=POLLED_EVERY, bounds=bounds)
+
+        async def token():
+            return PASSWORD.replace(" ", "-")
+
+        mailbox = await GraphMailbox.open(endpoint(self.server), USER, token, settings)
+        self._stack.push_async_callback(mailbox.close)
+        return mailbox
+
+    def refuse(self, octets):
+        place = self.store["INBOX"].messages[self._uid(octets, "INBOX")]
+        refused = self.server.mailbox().exchange.message_id("INBOX", place, immutable=True)
+        words = {"status": 500, "code": "ErrorMimeContentConversionFailed", "words": "MIME content conversion failed."}
+        self.server.script.on("value", when=lambda asked: asked.id == refused, **words)
+
+    async def asleep(self, mailbox):
+        await eventually(lambda: mailbox.waiting)
+
+    def lose(self, mailbox):
+        self.server.script.on("*", close="before")
+
+    def renumber(self, folder="INBOX"):
+        """What a mailbox that was exported and imported shows: new ids, and no token is known any more."""
+        for message in self.store[folder].messages.values():
+            message.email_id = f"N{message.email_id}"
+        self.server.delta().expire()
+
+
+class GraphMove(GraphSeen):
+    name = "graph-move"
+    after = f"move:{PROCESSED}"
+
+
+class GraphDelete(GraphSeen):
+    name = "graph-delete"
+    after = "delete"
+
+
 WORLDS = [FakeSeen, FakeMove, FakeDelete, ImapSeen, ImapMove, ImapCopy, ImapDelete, ImapRev2, ImapBare]
+WORLDS += [GraphSeen, GraphMove, GraphDelete]
