@@ -54,7 +54,7 @@ def is_quoted(line: str) -> bool:
     """
     if not line[:4].lstrip(" \xa0\ufeff").startswith(">"):
         return False
-    return len(line) > MAX_TORN or _word(line) not in PHRASES.verbs
+    return len(line) > MAX_TORN or " " in line.strip("> :") or _word(line) not in PHRASES.verbs
 
 
 def initials(line: str) -> str:
@@ -197,4 +197,4 @@ def _has_digit(token: str) -> bool:
 
 
 def _word(token: str) -> str:
-    return fold(token).strip(TOKEN_EDGE)
+    return token.casefold().strip(TOKEN_EDGE)
