@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 from . import charset as charsets
 
@@ -24,9 +25,10 @@ def decode(value: str) -> str:
     """The value as text for people: words decoded, control characters turned into one space, ends stripped."""
     if "=?" in value:
         value = _decode_words(value[:MAX_VALUE])
-    return _CONTROL.sub(" ", value).strip()
+    return (_CONTROL.sub(" ", value) if _CONTROL.search(value) else value).strip()
 
 
+@lru_cache(maxsize=64)  # a subject is asked for by several readers
 def _decode_words(value: str) -> str:
     out: list[str] = []
     held, held_charset = b"", ""

@@ -78,6 +78,7 @@ _UNSEEN = frozenset(["script", "style", "title", "textarea", "xmp", "noframes", 
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
+_ONLY_BLOCKS = _BLOCKS - {"blockquote", "ul", "ol", "li", "pre"}
 _MEANT = _BLOCKS | frozenset(["br", "ul", "ol", "td", "th", "a", "img"])
 _SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
 _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
@@ -207,14 +208,14 @@ class _Writer:
             for line in rest:
                 self.line_break()
                 self._put(line)
-        else:
-            text = text.replace("\xa0", " ") if "\n" not in text else _BLANKS.sub(" ", text)
-            if text != " " or self._line:
-                self._put(text)
+        elif self._line or not text.isspace():
+            self._put(_BLANKS.sub(" ", text) if "\n" in text else text.replace("\xa0", " "))
 
     def open(self, name: str, attributes: str) -> None:
         if name in _BLOCKS:
             self._end_block(name)
+            if name in _ONLY_BLOCKS:
+                return
         if name == "br":
             self.line_break()
         elif name == "blockquote":
@@ -235,8 +236,10 @@ class _Writer:
     def close(self, name: str) -> None:
         if name == "a":
             self._end_link()
-        if name in _BLOCKS:
+        elif name in _BLOCKS:
             self._end_block(name)
+        if name in _ONLY_BLOCKS:
+            return
         if name == "blockquote":
             self._quote = max(0, self._quote - 1)
         elif name in ("ul", "ol") and self._lists:
@@ -256,9 +259,7 @@ class _Writer:
         return "\n".join(self._lines).strip("\n")
 
     def _put(self, text: str) -> None:
-        if not text:
-            return
-        if not self._line:
+        if not self._line and text:
             if self._blank_owed is not None and text.strip():
                 self._blank_line(min(self._blank_owed, self._quote))
                 self._blank_owed = None
@@ -267,18 +268,21 @@ class _Writer:
         self._line.append(text)
 
     def _end_block(self, name: str) -> None:
-        self._flush()
+        if self._line:
+            self._flush()
         if name in _PARAGRAPHS and self._lines:
             owed = self._quote if self._blank_owed is None else self._blank_owed
             self._blank_owed = min(owed, self._quote)
 
     def _flush(self) -> None:
+        if not self._line:
+            return
         line = "".join(self._line)
         if not self._preformatted:
             line = (_SPACES.sub(" ", line) if "  " in line else line).strip(" ")
         if line.strip():
             self._lines.append(_prefix(self._quote) + self._begun + line.rstrip())
-        elif self._line and self._preformatted:
+        elif self._preformatted:
             self._blank_line(self._quote)
         self._line, self._begun = [], ""
         self._link = (self._link[0], 0) if self._link else None

@@ -193,6 +193,7 @@ def test_a_fault_of_ours_is_a_defect_not_an_exception(monkeypatch: pytest.Monkey
     parsed = parse(b"Subject: x\r\n\r\n")
     assert parsed.defects == ("parser: RecursionError: too deep",)
     assert parsed.message_id
+    assert parse_quickly(b"Subject: x\r\n\r\n") is None
 
 
 def test_reading_quickly_gives_the_same_as_reading_patiently() -> None:
