@@ -14,8 +14,8 @@ from listener.ledger import Ledger
 from listener.mailbox import Extent, Folder
 from listener.receiver import MAX_FETCH_ATTEMPTS, ByteBudget, Receiver, announced
 from listener.status import AccountState, AccountStatus
-from listener.testing.imap.store import Store
 from listener.testing.mailbox import FakeMailbox
+from listener.testing.store import Store
 
 LIMIT = 10_000
 

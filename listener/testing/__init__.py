@@ -2,7 +2,7 @@
 
     deliver(hook, eml)      one message through one hook, as the daemon would call it
     make_message(…)         the octets of a message
-    ImapServer, SmtpReceiver, FakeMailbox    servers that can be watched, and made to misbehave
+    ImapServer, Pop3Server, SmtpReceiver, FakeMailbox    servers that can be watched, and made to misbehave
 
 `listener demo` runs on them, too. Nothing here is imported by the daemon itself. docs/testing.md is the guide.
 """
@@ -11,6 +11,17 @@ from .hooks import deliver
 from .imap import ImapServer
 from .mailbox import FakeMailbox
 from .messages import make_message, sample, sample_names
+from .pop3 import Pop3Server
 from .smtp import Envelope, SmtpReceiver
 
-__all__ = ["Envelope", "FakeMailbox", "ImapServer", "SmtpReceiver", "deliver", "make_message", "sample", "sample_names"]
+__all__ = [
+    "Envelope",
+    "FakeMailbox",
+    "ImapServer",
+    "Pop3Server",
+    "SmtpReceiver",
+    "deliver",
+    "make_message",
+    "sample",
+    "sample_names",
+]

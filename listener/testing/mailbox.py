@@ -1,7 +1,7 @@
 """A Mailbox without a wire: the narrow interface straight on top of folders in memory.
 
 For tests of what stands above a mailbox (receiver, crash points), and the first to pass the contract suite that every real
-implementation must pass (tests/contract/). The folders are an `imap.Store`, which outlives the session as a server would:
+implementation must pass (tests/contract/). The folders are an `Store`, which outlives the session as a server would:
 deliver to it, expunge from it, renumber it. Identity and sync state are IMAP's: `UIDVALIDITY:UID`, `UIDVALIDITY:UIDNEXT`.
 
     store = Store(time.time)
@@ -18,8 +18,8 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from ..errors import ConnectionLost, FolderMissing
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from .imap.fetch import header_end, section
-from .imap.store import Folder as Box
-from .imap.store import Message, NoSuchFolder, Store, Watcher
+from .store import Folder as Box
+from .store import Message, NoSuchFolder, Store, Watcher
 
 PAGE_COUNT = 100
 PAGE_OCTETS = 8 * 1024 * 1024

@@ -4,7 +4,7 @@
 they were given; the first that matches and has not run out decides. Commands are named as in RFC 9051 and 1939; `FETCH` also
 means `UID FETCH`; `*` is every command. Some names are no commands: `GREETING`; for IMAP `DONE`, which ends IDLE (the answer
 to `IDLE` itself is its `+`), and `NOTIFY`, what the server says unasked during IDLE (only silent, rewrite, close and reset
-apply); for POP3 `RESPONSE`, a line of a sign-in in steps.
+apply).
 
 What a fault may do, combined freely
     reply="NO text"   this tagged answer, or POP3's status line; the command is not carried out (unless execute=True)
@@ -13,6 +13,7 @@ What a fault may do, combined freely
     rewrite=f         f(answer octets) is sent in its place
     hold=event        answer only once the event is set; a number is seconds
     silent=True       carried out, never answered; the connection stays open and is read no more
+    endless=b"…"      after the answer, these octets again and again until the client gives up
     cut=k stall=k     only the first k octets, then close / then silence
     trickle=s         one octet every s seconds
     close="before"    close without carrying out · "instead" carry out, close without an answer · "after" answer, then close
@@ -55,6 +56,7 @@ class Fault:
     instead: bytes | None = None
     before: bytes = b""
     after: bytes = b""
+    endless: bytes = b""
     rewrite: Callable[[bytes], bytes] | None = None
     hold: asyncio.Event | float | None = None
     silent: bool = False
@@ -112,6 +114,7 @@ class Script(Generic[C]):
         instead: bytes | None = None,
         before: bytes = b"",
         after: bytes = b"",
+        endless: bytes = b"",
         rewrite: Callable[[bytes], bytes] | None = None,
         hold: asyncio.Event | float | None = None,
         silent: bool = False,
@@ -128,7 +131,9 @@ class Script(Generic[C]):
         """
         if execute is None:
             execute = reply is None and instead is None
-        fault = Fault(reply, instead, before, after, rewrite, hold, silent, cut, stall, trickle, Close(close), reset, execute)
+        fault = Fault(
+            reply, instead, before, after, endless, rewrite, hold, silent, cut, stall, trickle, Close(close), reset, execute
+        )
         rule = Rule(command.upper(), fault, when, skip, times)
         self._rules.append(rule)
         return rule

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from .script import Named, Script
+from .store import Folder, Message, Store
 from .stream import MAX_LINE, Stream
 
 LOOPBACK = "127.0.0.1"
@@ -36,6 +37,7 @@ class Counters:
 class Serving(Generic[K, C]):
     """`async with` starts and ends it; `port` 0 takes a free one. `tls` serves implicit TLS.
 
+    `users` maps names to passwords, `tokens` names to OAuth 2.0 access tokens; who is in either has a store.
     `observe` is called with each command before it is carried out: what is durable at that moment?
     """
 
@@ -44,10 +46,16 @@ class Serving(Generic[K, C]):
         connection: Callable[..., K],
         converse: Callable[[K], Awaitable[None]],
         *,
+        users: Mapping[str, str] | None,
+        tokens: Mapping[str, str] | None,
         tls: ssl.SSLContext | None,
         port: int,
+        now: Callable[[], float],
         observe: Callable[[C], None] | None,
     ) -> None:
+        self.users = dict(users if users is not None else {"user": "password"})
+        self.tokens = dict(tokens or {})
+        self.stores = {user: Store(now) for user in [*self.users, *self.tokens]}
         self._connection, self._converse = connection, converse
         self.tls, self.observe = tls, observe
         self.script: Script[C] = Script()
@@ -112,6 +120,26 @@ class Serving(Generic[K, C]):
             self.changed()
 
     # --- what a test does to it --------------------------------------------------------------------------------------
+
+    def store(self, user: str | None = None) -> Store:
+        """A user's folders; the first user's where none is named."""
+        return self.stores[user if user is not None else next(iter(self.stores))]
+
+    def folder(self, name: str = "INBOX", *, user: str | None = None) -> Folder:
+        """Raises NoSuchFolder."""
+        return self.store(user)[name]
+
+    def deliver(
+        self,
+        folder: str,
+        octets: bytes,
+        *,
+        flags: Iterable[str] = (),
+        internal_date: float | None = None,
+        user: str | None = None,
+    ) -> Message:
+        """A new message, told at once to clients that idle. Raises NoSuchFolder."""
+        return self.store(user).deliver(folder, octets, flags=flags, internal_date=internal_date)
 
     def freeze(self) -> None:
         """From now on say nothing and hear nothing, on open and new connections alike; nothing is closed (a black hole)."""

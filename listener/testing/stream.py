@@ -129,6 +129,8 @@ class Stream:
             raise self.hang_up(reset=fault.reset)
         if not fault.silent:
             await self._send_spoilt(answer, fault)
+        while fault.endless:
+            await self.send(fault.endless)
         if fault.cut is not None or fault.close is Close.AFTER:
             raise self.hang_up(reset=fault.reset)
         if fault.silent or fault.stall is not None:

@@ -2,10 +2,10 @@
 
 from ..script import Script
 from ..serving import Counters
+from ..store import Folder, Message, NoSuchFolder, Store
 from .connection import Connection
 from .grammar import Command
 from .server import CAPABILITIES, ImapServer
-from .store import Folder, Message, NoSuchFolder, Store
 
 __all__ = [
     "CAPABILITIES",

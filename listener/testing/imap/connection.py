@@ -11,9 +11,9 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from ..script import Close
+from ..store import Folder, Store, Watcher
 from ..stream import Closed, Stream
 from .grammar import Command, literal_at_end, read_command
-from .store import Folder, Store, Watcher
 
 if TYPE_CHECKING:
     from .server import ImapServer

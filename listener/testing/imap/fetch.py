@@ -14,8 +14,8 @@ from email.parser import BytesParser
 from email.policy import compat32
 from email.utils import getaddresses
 
+from ..store import Message
 from .grammar import Atom, Malformed, Value, quote, write_date_time
-from .store import Message
 
 MACROS = {
     "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),

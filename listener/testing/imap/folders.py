@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..store import DELIMITER, FLAGS, Folder, NoSuchFolder
 from .access import offers
 from .connection import Connection
 from .grammar import Atom, Command, Malformed, Value, decode_folder, encode_folder, read_date_time, write_set
-from .store import DELIMITER, FLAGS, Folder, NoSuchFolder
 
 STATUS_ITEMS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "HIGHESTMODSEQ")
 MAX_PATTERN_WILDCARDS = 16

@@ -9,13 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from ..store import Folder, Message, NoSuchFolder
 from .access import offers
 from .connection import Connection
 from .fetch import read_items, render
 from .folders import folder_name
 from .grammar import Atom, Command, Malformed, Value, read_set, write_set
 from .search import SearchKey, UnknownCharset, read_search
-from .store import Folder, Message, NoSuchFolder
 
 SELECTED = frozenset(
     {"CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE", "FETCH", "UID FETCH", "STORE", "UID STORE"}

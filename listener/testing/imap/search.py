@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ..store import Message
 from .fetch import header_end, section
 from .grammar import MAX_NESTING, Atom, Malformed, Value, read_date, read_set
-from .store import Message
 
 SearchKey = Callable[[int, Message], bool]
 CHARSETS = (b"US-ASCII", b"UTF-8")

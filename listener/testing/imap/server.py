@@ -20,7 +20,6 @@ from ..serving import Serving
 from .connection import Connection
 from .grammar import Command
 from .session import converse
-from .store import Folder, Message, Store
 
 CAPABILITIES = (
     *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE", "NAMESPACE", "UNSELECT"),
@@ -51,33 +50,10 @@ class ImapServer(Serving[Connection, Command]):
         now: Callable[[], float] = time.time,
         observe: Callable[[Command], None] | None = None,
     ) -> None:
-        super().__init__(Connection, converse, tls=tls, port=port, observe=observe)
-        self.users = dict(users if users is not None else {"user": "password"})
-        self.tokens = dict(tokens or {})
-        self.stores = {user: Store(now) for user in [*self.users, *self.tokens]}
+        super().__init__(Connection, converse, users=users, tokens=tokens, tls=tls, port=port, now=now, observe=observe)
         self.starttls, self.login_needs_tls = starttls, login_needs_tls
         self.capabilities, self.mechanisms = tuple(capabilities), tuple(mechanisms)
         self.hidden: set[str] = set()
-
-    def store(self, user: str | None = None) -> Store:
-        """A user's folders; the first user's where none is named."""
-        return self.stores[user if user is not None else next(iter(self.stores))]
-
-    def folder(self, name: str = "INBOX", *, user: str | None = None) -> Folder:
-        """Raises NoSuchFolder."""
-        return self.store(user)[name]
-
-    def deliver(
-        self,
-        folder: str,
-        octets: bytes,
-        *,
-        flags: Iterable[str] = (),
-        internal_date: float | None = None,
-        user: str | None = None,
-    ) -> Message:
-        """A new message, told at once to clients that idle. Raises NoSuchFolder."""
-        return self.store(user).deliver(folder, octets, flags=flags, internal_date=internal_date)
 
     def commands(self, name: str) -> list[Command]:
         """The commands of this name received so far; `FETCH` also counts `UID FETCH`."""

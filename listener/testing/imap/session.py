@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ..script import Close
+from ..store import NoSuchFolder
 from ..stream import Closed
 from . import access, folders, messages
 from .connection import Connection
 from .grammar import Command, Malformed
-from .store import NoSuchFolder
 
 Handler = Callable[[Connection, Command], Awaitable[str]]
 

@@ -1,6 +1,6 @@
-"""What the embedded IMAP server keeps: an account's folders with their messages, in memory.
+"""What the embedded IMAP and POP3 servers keep: an account's folders with their messages, in memory.
 
-The server's sessions change it by commands; a test or the demo changes it directly (`deliver`, `expunge`, `renumber`). Each
+The servers' sessions change it by commands; a test or the demo changes it directly (`deliver`, `expunge`, `renumber`). Each
 change is told to the sessions that have the folder open, which say so to their clients at the next moment the protocol
 allows (RFC 9051 §5.2). Octets are kept exactly as given. Not safe between threads: one event loop owns a store.
 """
