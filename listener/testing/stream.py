@@ -130,7 +130,8 @@ class Stream:
         if not fault.silent:
             await self._send_spoilt(answer, fault)
         while fault.endless:
-            await self.send(fault.endless)
+            await self.send(fault.endless * (1 + FLUSH_AT // len(fault.endless)))
+            await asyncio.sleep(0)  # so that others on this loop have their turn
         if fault.cut is not None or fault.close is Close.AFTER:
             raise self.hang_up(reset=fault.reset)
         if fault.silent or fault.stall is not None:
