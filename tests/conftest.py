@@ -5,8 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own modules: daemon, virtual_clock, dovecot.server …
+
+# How long one example takes says more about the machine than about the code; work is measured where it matters.
+settings.register_profile("listener", deadline=None)
+settings.load_profile("listener")
 
 CI = os.environ.get("CI") == "true"
 
