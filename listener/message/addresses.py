@@ -5,7 +5,8 @@ known, so no encoded word can forge an address. Groups are flattened. What holds
 
 Rules of the file:
 1. an address in `<>` is the address; anything before it is its name, whatever that looks like;
-2. an address is one `local@domain` as written: nothing is decoded, completed or repaired inside it;
+2. an address is one `local@domain` as written: nothing is decoded, completed or repaired inside it; only what stands
+   in `<>` may lack the domain (`MAILER-DAEMON`);
 3. commas and semicolons separate (Outlook), except within quotes, comments, `<>` and encoded words.
 """
 
@@ -40,6 +41,7 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.S)
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.S)
 _ROUTE = re.compile(r"^\s*(?:@[^,:@]*,?\s*)+:")
 _DOMAIN = re.compile(r"(?:[^\s@<>()\[\]\\,;:\"]+|\[[^\s@<>()\[\]\\]*\])")
+_BARE = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _LOCAL = re.compile(r"(?:\"(?:[^\"\\\r\n]|\\.)*\"|[^\s@<>()\[\]\\,;:\"]+)")
 
 
@@ -88,6 +90,11 @@ def addr_spec(text: str) -> str | None:
         return None
     local, domain = local.strip(), domain.strip().rstrip(".")
     return f"{local}@{domain}" if _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain) else None
+
+
+def _local_part(text: str) -> str | None:
+    """`<mailer-daemon>`: a mailbox of the sender's own host, which only means something to it; shown, never trusted."""
+    return text if _BARE.fullmatch(text) else None
 
 
 class _Reader:
@@ -145,7 +152,7 @@ class _Reader:
         self._phrase, self._comments, self._angle = [], [], None
         name = _name(phrase)
         if angle is not None:
-            if address := addr_spec(angle):
+            if address := addr_spec(angle) or _local_part(angle):
                 self._found.append(Address(name or _name(comments), address))
             elif not angle.strip() and (address := addr_spec(name)):
                 self._found.append(Address("", address))

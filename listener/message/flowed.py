@@ -16,13 +16,14 @@ def unflow(text: str, delete_space: bool) -> str:
         quotes = _QUOTES.match(line)
         depth = quotes.end() if quotes else 0
         content = line[depth:]
-        content = content[1:] if content.startswith(" ") else content  # RFC 3676 §4.4: space-stuffing
+        stuffed = content.startswith(" ")
+        content = content[stuffed:]  # RFC 3676 §4.4: space-stuffing
         soft = content.endswith(" ") and content != SIGNATURE_LINE
         if soft and delete_space:
             content = content[:-1]
         if open_depth == depth and content and content != SIGNATURE_LINE:  # an empty line always parts paragraphs
             out[-1].append(content)
         else:
-            out.append([">" * depth + (" " if depth and content else ""), content])
+            out.append([">" * depth + (" " if depth and stuffed else ""), content])
         open_depth = depth if soft else None
     return "\n".join(map("".join, out))

@@ -28,6 +28,7 @@ FORMS = {
     "mailto": ("<mailto:a@b.example>", [("", "a@b.example")]),
     "apostrophes": ("'a@b.example' <a@b.example>", [("a@b.example", "a@b.example")]),
     "no separator": ("<a@b.example> <c@d.example>", [("", "a@b.example"), ("", "c@d.example")]),
+    "system account in brackets": ("Mail Delivery System <MAILER-DAEMON>", [("Mail Delivery System", "MAILER-DAEMON")]),
     "system account": ("MAILER-DAEMON (Mail Delivery System)", []),
     "null path": ("<>", []),
     "nothing": ("", []),

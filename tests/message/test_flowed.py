@@ -9,6 +9,7 @@ TEXTS = {
     "DelSp": ("one \ntwo", True, "onetwo"),
     "stuffing": (" >not a quote\n From\n  two", False, ">not a quote\nFrom\n two"),
     "quotes": ("> one \n> two\nthree", False, "> one two\nthree"),
+    "quotes without a blank": (">one \n>two", False, ">one two"),
     "quotes of different depth": (">> one \n> two", False, ">> one \n> two"),
     "signature": ("one\n-- \nAnna", False, "one\n-- \nAnna"),
     "signature after a soft break": ("one \n-- \nAnna", False, "one \n-- \nAnna"),
