@@ -25,6 +25,7 @@ MAX_VALUE: Final = 1000
 _SOURCE: Final = files(__package__).joinpath("classify.toml")
 _WORDS: Final[Mapping[str, Any]] = MappingProxyType(tomllib.loads(_SOURCE.read_text("utf-8")))
 _AUTO_REPLY_SUBJECTS: Final = tuple(_WORDS["auto_reply_subjects"])
+_AUTO_REPLY_ENDINGS: Final = tuple(_WORDS["auto_reply_endings"])
 _CHALLENGE_SUBJECTS: Final = tuple(_WORDS["challenge_subjects"])
 _DAEMONS: Final = frozenset(_WORDS["daemons"])
 _SERVICES: Final = frozenset(_WORDS["services"])
@@ -165,7 +166,8 @@ def _is_list(e: Evidence) -> bool:
 
 
 def _own_list_subject(e: Evidence) -> bool:
-    return e.subject.startswith(_AUTO_REPLY_SUBJECTS) and not _is_list(e)
+    automatic = e.subject.startswith(_AUTO_REPLY_SUBJECTS) or e.subject.endswith(_AUTO_REPLY_ENDINGS)
+    return automatic and not _is_list(e)
 
 
 def _unanswered(e: Evidence) -> bool:
@@ -189,6 +191,11 @@ def _null(e: Evidence) -> bool:
     return "".join(e.all("return-path")[:1]).strip() in ("<>", "< >")
 
 
+def _autoresponder_precedence(e: Evidence) -> bool:
+    """Old autoresponders call themselves bulk; what is bulk in truth has an address for its bounces."""
+    return _null(e) and e.bounce is None and _precedence_bulk(e)
+
+
 # In the order of their kinds: what a message is, is said by the first rule with a kind that holds.
 RULES: Final = (
     Rule("delivery_failed", Kind.BOUNCE, True, True, "RFC 3464 §2.3.3", lambda e: e.bounce is not None and not e.delayed),
@@ -207,6 +214,7 @@ RULES: Final = (
     Rule("exchange_away", Kind.AUTO_REPLY, True, True, "MS-OXCMAIL §2.1.3.2.20", _exchange_away),
     Rule("delivered_to_autoresponder", Kind.AUTO_REPLY, True, True, "peers", _word("delivered-to", "autoresponder")),
     Rule("auto_reply_subject", Kind.AUTO_REPLY, True, True, "peers", _own_list_subject),
+    Rule("precedence_without_return", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", _autoresponder_precedence),
     Rule("list_field", Kind.LIST, False, True, "RFC 2369 §3, RFC 2919 §3", _is_list),
     Rule("bulk_field", Kind.BULK, True, True, "RFC 8058 §3.1", _is_bulk),
     Rule("precedence_bulk", Kind.BULK, True, True, "RFC 3834 §2", _precedence_bulk),

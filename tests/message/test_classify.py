@@ -50,6 +50,7 @@ EXAMPLES: dict[str, tuple[str, Kind | None]] = {
     "exchange_away": ("X-MS-Exchange-Inbox-Rules-Loop: ann@x\nX-Auto-Response-Suppress: All\n", Kind.AUTO_REPLY),
     "delivered_to_autoresponder": ("Delivered-To: Autoresponder\n", Kind.AUTO_REPLY),
     "auto_reply_subject": ("Subject: Automatic reply: Your case\n", Kind.AUTO_REPLY),
+    "precedence_without_return": ("Return-Path: <>\nPrecedence: junk\n", Kind.AUTO_REPLY),
     "list_field": ("List-Id: <l.example.org>\nList-Post: <mailto:l@example.org>\n", Kind.LIST),
     "bulk_field": ("X-Campaign-Id: 7\n", Kind.BULK),
     "precedence_bulk": ("Precedence: Bulk\n", Kind.BULK),
@@ -165,7 +166,7 @@ def test_a_second_auto_submitted_field_is_not_overlooked():
 
 @pytest.mark.parametrize(
     "subject",
-    """Automatic reply: x|Auto-Reply: x|Out of Office: x|Out of the office until Monday|OOO: x|Automated response: Re: x
+    """Automatic reply: x|Auto-Reply: x|Re: x (Automatic Response)|Out of Office: x|Out of the office until Monday|OOO: x|Automated response: Re: x
     |Automatische Antwort: x|Abwesenheitsnotiz: x|Réponse automatique : x|Respuesta automática: x|Resposta automática: x
     |Risposta automatica: x|Automatisch antwoord: x|Autosvar: x|Automatisk svar: x|Frånvaro: x|Automaattinen vastaus: x
     |Automatyczna odpowiedź: x|Automatická odpověď: x|Automatická odpoveď: x|Automatikus válasz: x|Răspuns automat: x
