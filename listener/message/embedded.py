@@ -12,7 +12,7 @@ from .transfer import uuline
 
 MAX_FILES = 100
 
-_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,500})\r?$", re.M)
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4}(?: ([^\r\n]{0,500}))?\r?$", re.M)
 _UU_END = re.compile(rb"^(?:`|[ \t]*)\r?\n?end[ \t]*\r?$", re.M)
 _YENC_BEGIN = re.compile(rb"^=ybegin (?:[^\r\n]{0,200} )?name=([^\r\n]{1,500})\r?$", re.M)
 _YENC_END = re.compile(rb"^=yend[^\r\n]*\r?$", re.M)
@@ -45,7 +45,7 @@ def split(octets: bytes) -> tuple[bytes, list[File]]:
                 position = start.end()
                 continue
             kept.append(octets[position : start.start()])
-            files.append(File(start[1].strip(), content))
+            files.append(File((start[1] or b"").strip(), content))
             position = stop.end()
         octets = b"".join(kept) + octets[position:]
     return octets, files

@@ -38,6 +38,10 @@ def test_several_files_keep_their_order() -> None:
     assert files == [embedded.File(b"1", b"one"), embedded.File(b"2", b"two")]
 
 
+def test_a_file_may_have_no_name() -> None:
+    assert embedded.split(uuencoded(b"one", ""))[1] == [embedded.File(b"", b"one")]
+
+
 def test_crlf_line_ends_change_nothing() -> None:
     _, files = embedded.split(uuencoded(EVERY_OCTET).replace(b"\n", b"\r\n"))
     assert files[0].octets == EVERY_OCTET
