@@ -41,7 +41,7 @@ _BY_STATUS: Final = {
     "6.0": "policy", "7.0": "policy", "7.1": "policy", "7.20": "authentication", "7.23": "authentication",
     "7.25": "authentication", "7.26": "authentication", "7.27": "host_unknown",
 }  # fmt: skip
-_CERTAIN: Final = {"1.1", "1.2", "1.6", "1.10", "2.2", "2.3", "3.4", "4.6"}  # codes that are given with care
+_CERTAIN: Final = {"1.1", "1.2", "1.10", "2.2", "2.3", "3.4", "4.6"}  # codes that are given with care
 
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _REPLY: Final = re.compile(r"(?<![\w.:/-])([45]\d\d)(?=[\s\-:;,)#'\"]|$)")

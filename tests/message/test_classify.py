@@ -166,7 +166,8 @@ def test_a_second_auto_submitted_field_is_not_overlooked():
 
 @pytest.mark.parametrize(
     "subject",
-    """Automatic reply: x|Auto-Reply: x|Re: x (Automatic Response)|Out of Office: x|Out of the office until Monday|OOO: x|Automated response: Re: x
+    """Automatic reply: x|Auto-Reply: x|Re: x (Automatic Response)|Out of Office: x|Out of the office until Monday|OOO: x
+    |Automated response: Re: x
     |Automatische Antwort: x|Abwesenheitsnotiz: x|Réponse automatique : x|Respuesta automática: x|Resposta automática: x
     |Risposta automatica: x|Automatisch antwoord: x|Autosvar: x|Automatisk svar: x|Frånvaro: x|Automaattinen vastaus: x
     |Automatyczna odpowiedź: x|Automatická odpověď: x|Automatická odpoveď: x|Automatikus válasz: x|Răspuns automat: x
