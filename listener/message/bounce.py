@@ -19,6 +19,7 @@ from .structure import Part
 
 MAX_DIAGNOSTIC: Final = 1000
 MAX_FIELD: Final = 1000
+MAX_REPORTS: Final = 10  # delivery-status parts of one message that are read
 REPORT_TYPES: Final = ("message/delivery-status", "message/global-delivery-status", "message/xdelivery-status")
 
 _NOT_BOUNCES: Final = (
@@ -50,7 +51,9 @@ def read(root: Part) -> Bounce | None:
     structured = [part for part in parts if part.content_type in REPORT_TYPES]
     if not structured and not _may_be_notice(root):
         return None
-    reports = [group for part in structured for group in bounce_fields.groups(bounce_notice.text_of(part))]
+    reports = [group for part in structured[:MAX_REPORTS] for group in bounce_fields.groups(bounce_notice.text_of(part))][
+        : bounce_notice.MAX_RECIPIENTS
+    ]
     notice = bounce_notice.read(root)
     if not reports:
         reports = bounce_fields.groups("\n".join(notice.lines))

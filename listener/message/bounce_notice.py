@@ -208,7 +208,12 @@ def _lines(root: Part) -> list[str]:
     chosen = plain if any(part.octets.strip() for part in plain) else texts
     if not chosen and not root.children:
         chosen = [root]
-    return [line for part in chosen for line in text_of(part).split("\n")][:MAX_LINES]
+    lines: list[str] = []
+    for part in chosen:
+        lines += text_of(part).split("\n", MAX_LINES)[:MAX_LINES]
+        if len(lines) >= MAX_LINES:
+            break
+    return lines[:MAX_LINES]
 
 
 def _end(lines: list[str]) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import work
 
-from listener.message import bounce, tree
+from listener.message import bounce, bounce_notice, tree
 from listener.message.bounce_words import REASONS
 from listener.message.model import Bounce, BounceRecipient
 
@@ -276,6 +277,33 @@ def test_a_read_receipt_is_no_bounce():
 
 def test_a_refusal_that_asks_for_a_confirmation_is_no_bounce():
     assert read(report(FAILED.replace("No such user", "Your server requires confirmation"))) is None
+
+
+HOSTILE = {
+    "addresses": "a@example.net b@example.net\n",
+    "at signs": "@" * 50,
+    "codes": "550 ",
+    "recipients": "Final-Recipient: rfc822; a@example.net\nAction: failed\n\n",
+    "intros": "The following addresses failed:\n",
+    "folds": "Status: 5.1.1\n x\n",
+    "headers": "Received: from a by b\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_four_times_the_notice_takes_about_four_times_the_work(name: str):
+    small, large = (work(lambda n=n: read(f"{DAEMON}\n{HOSTILE[name] * n}")) for n in (100, 400))
+    assert large < 6 * small + 2_000
+
+
+def test_a_report_names_no_more_recipients_than_it_may():
+    assert len(read(report(*([FAILED] * 600))).recipients) == bounce_notice.MAX_RECIPIENTS
+
+
+def test_only_the_first_reports_of_a_message_are_read():
+    part = f"--b\nContent-Type: message/delivery-status\n\n{FAILED}\n\n"
+    message = f"{DAEMON}Content-Type: multipart/report; boundary=b\n\n{part * 50}--b--\n"
+    assert len(read(message).recipients) == bounce.MAX_REPORTS
 
 
 PIECES = st.lists(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import work
 
 from listener.message import html, reply, reply_html
 from listener.message.model import Reply
@@ -403,22 +403,6 @@ def test_reading_a_reply_again_takes_nothing_more_that_was_unquoted(body: str):
 )
 def test_nothing_is_raised_whatever_the_markup(markup: str):
     assert isinstance(from_html(markup), Reply)
-
-
-def work(function: Callable[[], object]) -> int:
-    """How many Python calls and lines a function takes: a measure of work that no other process disturbs."""
-    steps = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal steps
-        steps += 1
-
-    sys.setprofile(count)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return steps
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
