@@ -28,6 +28,9 @@ _ZONES |= {
     "HST": -10,
 }
 _ZONES |= {"AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "WET": 0, "WEST": 1, "AKST": -9, "AKDT": -8}
+_USUAL = re.compile(
+    r"(?:[A-Za-z]{3}, )?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))? ([+-])(\d\d)(\d\d)(?: \([A-Z]{1,5}\))?\Z"
+)
 _COMMENT = re.compile(r"\([^()]*\)")
 _DAY_FIRST = re.compile(r"(\d{1,2})[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4})", re.I)
 _MONTH_FIRST = re.compile(r"\b([a-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b,?(?:\s+(\d{4})\b)?", re.I)
@@ -40,20 +43,24 @@ _YEAR = re.compile(r"\b(\d{4})\s*$")
 
 def read(value: str) -> str | None:
     """`2026-11-22T10:00:00+00:00`, or None where no date can be made out."""
+    if (usual := _USUAL.match(value)) and (month := _MONTHS.get(usual[2].lower())):
+        offset = timedelta(hours=int(usual[8]), minutes=int(usual[9])) * (-1 if usual[7] == "-" else 1)
+        return _moment((int(usual[3]), month, int(usual[1])), (int(usual[4]), int(usual[5]), int(usual[6] or 0)), offset)
     value = _COMMENT.sub(" ", value[:MAX_DATE])
     date, rest = _date(value)
     time = _TIME.search(rest)
     if date is None:
         return None
-    year, month, day = date
     hour, minute, second = (int(time[1]), int(time[2]), int(time[3] or 0)) if time else (0, 0, 0)
     if time and time[4]:
         hour = hour % 12 + (12 if time[4].lower() == "pm" else 0)
-    offset = _offset(rest[time.end() :] if time else "")
+    return _moment(date, (hour, minute, second), _offset(rest[time.end() :] if time else ""))
+
+
+def _moment(date: tuple[int, int, int], time: tuple[int, int, int], offset: timedelta) -> str | None:
+    hour, minute, second = time
     try:
-        moment = datetime(year, month, day, tzinfo=timezone(offset)) + timedelta(
-            hours=hour, minutes=minute, seconds=min(second, 59)
-        )
+        moment = datetime(*date, tzinfo=timezone(offset)) + timedelta(hours=hour, minutes=minute, seconds=min(second, 59))
         return moment.isoformat()
     except (ValueError, OverflowError):
         return None
