@@ -15,17 +15,22 @@ from dataclasses import dataclass
 import structlog
 
 from .admin.metrics import Metrics
-from .config import Account, Config
-from .errors import LedgerError, LedgerFull, ListenerError, Throttled
+from .config import Account, Config, ReceiverProtocol
+from .errors import AuthenticationRefused, LedgerError, LedgerFull, ListenerError, PermanentFailure, Throttled, TokenExpired
 from .ledger import Accepted, Ledger
 from .logins import SURVIVAL, LoginGate, Patience, Rest
 from .mailbox import Mailbox
+from .oauth import Tokens, TokenUse
 from .receiver import ByteBudget, Receiver
 from .seams import Seams
 from .status import AccountState, AccountStatus
 
 CLOSING = 10.0
 """Seconds that a session gets for its polite end."""
+LOOK_AGAIN = 1.0
+"""Seconds between looks whether a session whose token runs out is still fetching …"""
+LAST_LOOKS = 30
+"""… which it may be until so many looks before the token's end."""
 BUSY = frozenset({AccountState.RECEIVING, AccountState.RECONCILING})
 
 log = structlog.get_logger(__name__)
@@ -41,6 +46,7 @@ class Shared:
 
     ledger: Ledger
     seams: Seams
+    tokens: Tokens
     metrics: Metrics
     keep: Keep
     ledger_writable: Callable[[], Awaitable[None]]
@@ -99,9 +105,11 @@ class AccountRunner:
         self._shared = shared
         self._logins = logins
         self._patience = Patience(shared.clock, shared.chance.uniform, account.receiver.poll_interval)
+        self._tokens = TokenUse(shared.tokens, self._note_expiry)
         self._receiver = self._make_receiver(budget)
         self._session: asyncio.Task[None] | None = None
         self._proving: asyncio.TimerHandle | None = None
+        self._changing: asyncio.Task[None] | None = None
         self._asked = False
         self._awake = asyncio.Event()
 
@@ -124,10 +132,30 @@ class AccountRunner:
         self.gate.landed(accepted.accepted)
 
     async def _open_mailbox(self) -> Mailbox:
-        mailbox = await self._shared.seams.open_mailbox(self.account, self._config)
+        mailbox = await self._shared.seams.open_mailbox(self.account, self._config, self._tokens.token_of)
         self._patience.opened()
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
+        if self.account.receiver.protocol is not ReceiverProtocol.GRAPH:  # that one shows a token with each request
+            self._changing = asyncio.create_task(self._change_token(), name=f"token of {self.account.id}")
         return mailbox
+
+    def _note_expiry(self, seconds: float) -> None:
+        self.status.token_expiry = self._shared.now() + seconds
+
+    async def _change_token(self) -> None:
+        """Follow this session by one with the next token before the server ends it for the old one's sake (R-50)."""
+        try:
+            await self._tokens.until_change()
+        except PermanentFailure as error:  # this session may go on; the next one will not
+            self.status.last_error = described(error)
+            log.warning("token.not_renewed", account=self.account.id, error=self.status.last_error)
+            return
+        for _ in range(int((self._tokens.seconds_left or 0.0) / LOOK_AGAIN - LAST_LOOKS)):
+            if self.status.state not in BUSY:
+                break
+            await asyncio.sleep(LOOK_AGAIN)
+        log.info("token.changed", account=self.account.id)
+        self._interrupt()
 
     def _proven(self) -> None:
         """Success has lasted: what went wrong before is history."""
@@ -183,6 +211,8 @@ class AccountRunner:
         finally:
             if self._proving is not None:
                 self._proving.cancel()
+            if self._changing is not None:
+                self._changing.cancel()
             await self._end(session)
             self._session = None
         return self._judge(session)
@@ -193,6 +223,8 @@ class AccountRunner:
             return Rest(0.0, self.status.state, "asked")
         if isinstance(error, LedgerError) and not isinstance(error, LedgerFull):
             self._shared.fatal(error)
+        if isinstance(error, TokenExpired | AuthenticationRefused):
+            self._tokens.refused()
         rest = self._patience.after(error)
         self._note(error, rest)
         return rest

@@ -117,6 +117,10 @@ class Fleet:
         """Look for work on the server now: something was released that must be fetched."""
         self._members[account].runner.wake()
 
+    async def token(self, profile: str, user: str, protocol: str) -> str:
+        """An access token of that profile. Raises AccountFailure."""
+        return await self._shared.tokens.source(profile, user, protocol).token()
+
 
 class Room:
     """Back-pressure (R-105): is there room for more mail of an account, or does too much lie unprocessed already?"""

@@ -109,6 +109,7 @@ class Patience:
         if isinstance(error, LedgerFull):
             return Rest(None, AccountState.BACKOFF, "ledger_full")
         if isinstance(error, TokenExpired) and self._clock() - self._opened_at >= TOKEN_LIFE:
+            self._opened_at = self._clock()  # a new token that has expired too is another trouble
             return Rest(0.0, AccountState.CONNECTING, "token_expired")
         self._well_since = None
         return self._refused(error) if isinstance(error, PermanentFailure) else self._failed(error)

@@ -5,6 +5,8 @@ for a user where the grant is a user's, for what the protocol needs. Requests ar
 for applications in Entra, by `oauth_entra.py`; both sort failures: a person must act (ConsentLost, AuthenticationRefused,
 PermanentFailure), or it may pass (TransientFailure, Throttled), and a network error is never a wrong password.
 
+An account holds its token by a `TokenUse`, which knows the one that its session signed in with.
+
 Rules of the file
 1. One request at a time for one token, however many wait for it.
 2. A rotated refresh token is saved before the access token that came with it is used (R-51).
@@ -24,7 +26,7 @@ from typing import Protocol
 
 from .config import Grant, OAuthProfile
 from .credentials import Secret, read_secret
-from .errors import PermanentFailure, TransientFailure
+from .errors import LedgerError, PermanentFailure, TransientFailure
 from .oauth_endpoint import Issued, TokenEndpoint
 from .oauth_entra import EntraApplication
 
@@ -32,6 +34,13 @@ AHEAD = 0.75
 """A token is renewed at this part of its life (R-50)."""
 STILL_GOOD = 120.0
 """Seconds that an old token must still have to be used when a renewal fails, and to open a session with it at all."""
+
+BEFORE_EXPIRY = 120.0
+"""Seconds before its token's end at which a session makes room for one with the next token (R-50) …"""
+LAST_PART = 0.25
+"""… or this part of a shorter life."""
+RENEW_AGAIN = 30.0
+"""Seconds between tries to renew a token while a session still runs on it."""
 
 Fetch = Callable[[], Awaitable[Issued]]
 
@@ -60,9 +69,17 @@ class Token:
         """Seconds that it is still good for."""
         return self.expires_at - now
 
+    def until_due(self, now: float) -> float:
+        """Seconds until it is renewed ahead of time."""
+        return self.issued_at + AHEAD * (self.expires_at - self.issued_at) - now
+
+    def until_change(self, now: float) -> float:
+        """Seconds until a session that signed in with it should be followed by another."""
+        return self.left(now) - min(BEFORE_EXPIRY, LAST_PART * (self.expires_at - self.issued_at))
+
     def is_due(self, now: float) -> bool:
         """Is it time to renew it?"""
-        return now >= self.issued_at + AHEAD * (self.expires_at - self.issued_at) or self.left(now) < STILL_GOOD
+        return self.until_due(now) <= 0 or self.left(now) < STILL_GOOD
 
 
 class TokenSource:
@@ -81,19 +98,24 @@ class TokenSource:
 
     async def token(self) -> str:
         """A token that is good for a while. Raises what having one raises, see the file's head."""
+        return (await self.present()).value.reveal()
+
+    async def present(self) -> Token:
+        """The same with its times."""
         token = self._token
         if token is not None and not token.is_due(self._clock()):
-            return token.value.reveal()
+            return token
         try:
-            return (await asyncio.shield(self._renewing())).value.reveal()
+            return await asyncio.shield(self._renewing())
         except TransientFailure:
             if token is not None and token is self._token and token.left(self._clock()) >= STILL_GOOD:
-                return token.value.reveal()
+                return token
             raise
 
-    def invalidate(self) -> None:
-        """The server refused the present token: have another one next time."""
-        self._token = None
+    def invalidate(self, refused: Token | None = None) -> None:
+        """A server refused the present token: have another one next time. One that was replaced meanwhile stays."""
+        if refused is None or refused is self._token:
+            self._token = None
 
     async def close(self) -> None:
         """Give up a renewal under way."""
@@ -112,6 +134,64 @@ class TokenSource:
         issued = await self._fetch()
         self._token = Token(issued.access_token, begun, begun + issued.lifetime)
         return self._token
+
+
+class TokenUse:
+    """One account's tokens: gives them to its sessions, and remembers which one the session of the moment has.
+
+    `handed_out` is told the seconds that each is good for.
+    """
+
+    def __init__(self, tokens: Tokens, handed_out: Callable[[float], None]) -> None:
+        self._tokens = tokens
+        self._handed_out = handed_out
+        self._source: TokenSource | None = None
+        self._used: Token | None = None
+
+    def token_of(self, profile: str, user: str, protocol: str) -> Callable[[], Awaitable[str]]:
+        """As `Tokens.token_of`."""
+        source = self._source = self._tokens.source(profile, user, protocol)
+
+        async def token() -> str:
+            self._used = await source.present()
+            self._handed_out(self._used.left(self._tokens.clock()))
+            return self._used.value.reveal()
+
+        return token
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the session's token is good for; None for a session without one."""
+        return self._used.left(self._tokens.clock()) if self._used else None
+
+    def refused(self) -> None:
+        """The server does not take the session's token any more."""
+        if self._source is not None and self._used is not None:
+            self._source.invalidate(self._used)
+        self._used = None
+
+    async def until_change(self) -> None:
+        """Renew ahead of time; returns when a session that began with the old token should be followed by another.
+
+        Never returns without a token. While none can be had the session is left alone: the old one may serve it longer than
+        its issuer serves us. Raises PermanentFailure when a person must act first.
+        """
+        source, used = self._source, self._used
+        if source is None or used is None:
+            await asyncio.Event().wait()
+            return
+        await asyncio.sleep(used.until_due(self._tokens.clock()))
+        while True:
+            if await self._renewed(source, used):
+                break
+            await asyncio.sleep(RENEW_AGAIN)
+        await asyncio.sleep(used.until_change(self._tokens.clock()))
+
+    async def _renewed(self, source: TokenSource, used: Token) -> bool:
+        try:
+            return await source.present() is not used
+        except (TransientFailure, LedgerError):
+            return False
 
 
 def _retrieved(renewal: asyncio.Task[Token]) -> None:
@@ -180,6 +260,15 @@ class Tokens:
         if key not in self._sources:
             self._sources[key] = TokenSource(self._fetch(name, profile, *key[1:]), self.clock)
         return self._sources[key]
+
+    async def update(self, profiles: Mapping[str, OAuthProfile]) -> None:
+        """From now on these; tokens of profiles that changed or are gone are forgotten."""
+        gone = {name for name, profile in self.profiles.items() if profiles.get(name) != profile}
+        self.profiles = profiles
+        for key in [key for key in self._sources if key[0] in gone]:
+            await self._sources.pop(key).close()
+        for name in gone:
+            self._refreshing.pop(name, None)
 
     async def close(self) -> None:
         """Give up what is under way."""

@@ -6,14 +6,14 @@ Called by the supervisor for each session, and by `preview` with `read_only`. An
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 import structlog
 
 from .config import Account, Config, ReceiverProtocol
-from .credentials import credentials_of, endpoint_of
+from .credentials import TokenOf, credentials_of, endpoint_of
 from .errors import PermanentFailure
 from .mailbox import Mailbox
+from .protocols.graph.mailbox import GraphMailbox, GraphSettings
 from .protocols.imap.acknowledging import After
 from .protocols.imap.mailbox import ImapMailbox, ImapSettings
 from .protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
@@ -21,16 +21,19 @@ from .protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
 log = structlog.get_logger(__name__)
 
 
-async def open_mailbox(account: Account, config: Config, *, read_only: bool = False) -> Mailbox:
-    """A session of the account's receiver, signed in. Raises TransientFailure or PermanentFailure."""
+async def open_mailbox(account: Account, config: Config, token_of: TokenOf, *, read_only: bool = False) -> Mailbox:
+    """A session of the account's receiver, signed in; `token_of` gives access tokens where it signs in by a profile.
+
+    Raises TransientFailure or PermanentFailure.
+    """
     protocol = account.receiver.protocol
     if protocol not in _OPEN:
         said = f"this version does not receive by {protocol.value}"
         raise PermanentFailure(said, setting="receiver.protocol", hint='use "imap", or a newer version')
-    return await _OPEN[protocol](account, config, read_only)
+    return await _OPEN[protocol](account, config, token_of, read_only)
 
 
-async def _open_imap(account: Account, config: Config, read_only: bool) -> Mailbox:
+async def _open_imap(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
     receiver = account.receiver
     settings = ImapSettings(
         folders=tuple(receiver.folders),
@@ -43,25 +46,37 @@ async def _open_imap(account: Account, config: Config, read_only: bool) -> Mailb
     def notice(text: str) -> None:
         log.info("server.said", account=account.id, said=text)
 
-    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", no_profile)
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
     return await ImapMailbox.open(endpoint, credentials, settings, notice=notice)
 
 
-async def _open_pop3(account: Account, config: Config, read_only: bool) -> Mailbox:
+async def _open_pop3(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
     settings = Pop3Settings(
         delete=account.receiver.after == "delete" and not read_only, max_message=int(config.limits.max_message)
     )
-    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", no_profile)
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
     return await Pop3Mailbox.open(endpoint, credentials, settings)
 
 
-def no_profile(profile: str, user: str, protocol: str) -> NoReturn:
-    """The seam for OAuth 2.0 profiles: says that this version has none."""
-    said = "this version does not sign in by OAuth 2.0"
-    raise PermanentFailure(said, setting="receiver.oauth", hint="use a password, or a newer version")
+async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
+    receiver = account.receiver
+    settings = GraphSettings(
+        folders=tuple(receiver.folders),
+        after=After.parse(receiver.after),
+        poll_interval=receiver.poll_interval,
+        read_only=read_only,
+    )
+
+    def notice(text: str) -> None:
+        log.info("server.said", account=account.id, said=text)
+
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
+    mailbox = receiver.user_principal_name or receiver.user
+    return await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings, notice=notice)
 
 
-_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, bool], Awaitable[Mailbox]]] = {
+_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, TokenOf, bool], Awaitable[Mailbox]]] = {
     ReceiverProtocol.IMAP: _open_imap,
     ReceiverProtocol.POP3: _open_pop3,
+    ReceiverProtocol.GRAPH: _open_graph,
 }

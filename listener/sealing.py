@@ -7,8 +7,10 @@ cannot be put in the place of another. With another key, or after tampering, a s
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,28 +43,38 @@ class SecretKeeper(Protocol):
 
 
 class SealedSecrets:
-    """Secrets by name, kept by the ledger, readable only with the key."""
+    """Secrets by name, kept by the ledger, readable only with the key; `key` gives it when it is first needed."""
 
-    def __init__(self, keeper: SecretKeeper, key: bytes) -> None:
+    def __init__(self, keeper: SecretKeeper, key: Callable[[], bytes]) -> None:
         self._keeper = keeper
-        self._cipher = AESGCM(key)
+        self._key = key
+        self._made: AESGCM | None = None
 
     async def load(self, name: str) -> str | None:
         """What was saved. Raises PermanentFailure when it cannot be opened with this key."""
         sealed = await self._keeper.secret(name)
-        return None if sealed is None else self._open(name, sealed)
+        return None if sealed is None else self._open(await self._cipher(), name, sealed)
 
     async def save(self, name: str, value: str) -> None:
         """Durable when it returns."""
-        nonce = secrets.token_bytes(NONCE)
-        await self._keeper.set_secret(name, VERSION + nonce + self._cipher.encrypt(nonce, value.encode(), name.encode()))
+        cipher, nonce = await self._cipher(), secrets.token_bytes(NONCE)
+        await self._keeper.set_secret(name, VERSION + nonce + cipher.encrypt(nonce, value.encode(), name.encode()))
 
-    def _open(self, name: str, sealed: bytes) -> str:
+    async def _cipher(self) -> AESGCM:
+        """Raises PermanentFailure when there is no key that can be used."""
+        if self._made is None:
+            try:
+                self._made = AESGCM(await asyncio.to_thread(self._key))
+            except ConfigurationError as error:
+                raise PermanentFailure(error.faults[0].reason, setting="listener.key_file") from None
+        return self._made
+
+    def _open(self, cipher: AESGCM, name: str, sealed: bytes) -> str:
         nonce, ciphertext = sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
         try:
             if sealed[:1] != VERSION or len(nonce) != NONCE:
                 raise InvalidTag
-            return self._cipher.decrypt(nonce, ciphertext, name.encode()).decode()
+            return cipher.decrypt(nonce, ciphertext, name.encode()).decode()
         except InvalidTag:
             raise PermanentFailure(
                 f"the secret {name} cannot be opened with the present key",

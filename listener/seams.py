@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from .config import Account, Config, Limits
+from .config import Account, Config, Grant, Limits
+from .credentials import TokenOf
 from .hooks import HookHost
 from .hooks.build import build_hosts, rebuilt
 from .ledger import Ledger
 from .mailbox import Mailbox
+from .oauth import Tokens
 from .opening import open_mailbox
 from .parsing import Parser
+from .sealing import SealedSecrets, sealing_key
 
-OpenMailbox = Callable[[Account, Config], Awaitable[Mailbox]]
+OpenMailbox = Callable[[Account, Config, TokenOf], Awaitable[Mailbox]]
 Hosts = Mapping[str, HookHost]
 """Running hooks by the name that accounts give them."""
 
@@ -27,12 +31,24 @@ def make_parser(limits: Limits) -> Parser:
     return Parser(deadline=limits.parse_timeout, memory=limits.parse_memory)
 
 
+def make_tokens(config: Config, ledger: Ledger) -> Tokens:
+    """The OAuth 2.0 profiles, their rotated refresh tokens kept encrypted in the ledger.
+
+    A key that is configured, or needed at once, is read now. Raises ConfigurationError where it cannot be used.
+    """
+    key = partial(sealing_key, config.listener.key_file, config.listener.state_dir)
+    if config.listener.key_file or any(profile.grant is Grant.REFRESH_TOKEN for profile in config.oauth.values()):
+        key()
+    return Tokens(config.oauth, SealedSecrets(ledger, key))
+
+
 @dataclass(frozen=True, slots=True)
 class Seams:
     """The factories."""
 
     open_ledger: Callable[..., Awaitable[Ledger]] = Ledger.open
     open_mailbox: OpenMailbox = open_mailbox
+    make_tokens: Callable[[Config, Ledger], Tokens] = make_tokens
     build_hosts: Callable[[Config], Hosts] = build_hosts
     rebuild_hosts: Callable[[Config, Hosts, Config], Hosts] = rebuilt
     make_parser: Callable[[Limits], Parser] = make_parser

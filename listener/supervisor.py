@@ -123,6 +123,8 @@ class Supervisor:
         async with AsyncExitStack() as undo:
             self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
             undo.push_async_callback(self.ledger.close)
+            self._tokens = self._seams.make_tokens(self.config, self.ledger)
+            undo.push_async_callback(self._tokens.close)
             self._hosts = dict(self._seams.build_hosts(self.config))
             await start_hosts(self._hosts.values())
             undo.push_async_callback(self._stop_hosts)
@@ -150,8 +152,9 @@ class Supervisor:
 
     def _shared(self) -> Shared:
         clock = asyncio.get_running_loop().time
-        ledger, seams, metrics = self.ledger, self._seams, self.metrics
-        return Shared(ledger, seams, metrics, self._keep, self._until_writable, self._fatal, self._now, clock, self._chance)
+        ledger, seams, tokens, metrics = self.ledger, self._seams, self._tokens, self.metrics
+        how = (self._keep, self._until_writable, self._fatal, self._now, clock, self._chance)
+        return Shared(ledger, seams, tokens, metrics, *how)
 
     async def _stop_hosts(self) -> None:
         await stop_hosts(self._hosts.values())
@@ -317,6 +320,7 @@ class Supervisor:
         if diff.restart_needed or fixed:
             log.warning("reload.restart_needed", settings=["listener", "admin"] if diff.restart_needed else fixed)
         await self._fleet.stop(diff.removed | diff.changed)
+        await self._tokens.update(new.oauth)
         # Deliveries of removed accounts are still finished, so their hooks stay until the next start.
         removed = {id: plan for id, plan in self._plans.items() if new.account(id) is None}
         before, self._plans = self._hosts, removed | plans_of(new)
@@ -350,6 +354,7 @@ class Supervisor:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.admin.stop()
+        await self._tokens.close()
         await self.ledger.close()
 
 

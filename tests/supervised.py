@@ -118,7 +118,7 @@ class Rig:
             self.ledger = SteadyLedger(await Ledger.open(*args, **kwargs), self.loop)
         return self.ledger
 
-    async def _open_mailbox(self, account: Any, config: Config) -> Any:
+    async def _open_mailbox(self, account: Any, config: Config, token_of: Any) -> Any:
         self.logins.append((account.id, self.loop.time()))
         if account.id in self.behaviour:
             mailbox = await self.behaviour[account.id](self, self.count(account.id))

@@ -31,15 +31,15 @@ def key(tmp_path: Path) -> bytes:
 
 async def test_a_secret_comes_back_and_is_not_readable_where_it_lies(key: bytes) -> None:
     keeper = Keeper()
-    await SealedSecrets(keeper, key).save("oauth/p", CANARY)
+    await SealedSecrets(keeper, lambda: key).save("oauth/p", CANARY)
     assert CANARY.encode() not in keeper.kept["oauth/p"]
-    assert await SealedSecrets(keeper, key).load("oauth/p") == CANARY
-    assert await SealedSecrets(keeper, key).load("oauth/q") is None
+    assert await SealedSecrets(keeper, lambda: key).load("oauth/p") == CANARY
+    assert await SealedSecrets(keeper, lambda: key).load("oauth/q") is None
 
 
 async def test_the_same_secret_never_looks_the_same(key: bytes) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, key)
+    sealed = SealedSecrets(keeper, lambda: key)
     await sealed.save("a", CANARY)
     first = keeper.kept["a"]
     await sealed.save("a", CANARY)
@@ -51,7 +51,7 @@ async def test_the_same_secret_never_looks_the_same(key: bytes) -> None:
 )
 async def test_tampering_is_noticed(key: bytes, change) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, key)
+    sealed = SealedSecrets(keeper, lambda: key)
     await sealed.save("a", CANARY)
     keeper.kept["a"] = change(keeper.kept["a"])
     with pytest.raises(PermanentFailure, match="cannot be opened"):
@@ -60,7 +60,7 @@ async def test_tampering_is_noticed(key: bytes, change) -> None:
 
 async def test_a_secret_in_the_place_of_another_is_not_opened(key: bytes) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, key)
+    sealed = SealedSecrets(keeper, lambda: key)
     await sealed.save("a", CANARY)
     keeper.kept["b"] = keeper.kept["a"]
     with pytest.raises(PermanentFailure):
@@ -69,10 +69,10 @@ async def test_a_secret_in_the_place_of_another_is_not_opened(key: bytes) -> Non
 
 async def test_another_key_opens_nothing(key: bytes, tmp_path: Path) -> None:
     keeper = Keeper()
-    await SealedSecrets(keeper, key).save("a", CANARY)
+    await SealedSecrets(keeper, lambda: key).save("a", CANARY)
     (tmp_path / "other").write_text("another long enough key")
     with pytest.raises(PermanentFailure) as raised:
-        await SealedSecrets(keeper, sealing_key(tmp_path / "other", tmp_path)).load("a")
+        await SealedSecrets(keeper, lambda: sealing_key(tmp_path / "other", tmp_path)).load("a")
     assert raised.value.setting == "listener.key_file"
 
 

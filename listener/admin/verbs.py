@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import ListenerError
+from ..errors import AccountFailure, ListenerError, PermanentFailure
 from ..ledger import Ledger, Row, State
 from ..status import AccountState, AccountStatus
 from .health import account_rows
@@ -53,6 +53,13 @@ class Controls(Protocol):
     async def wake(self, account: str) -> None:
         """Look for work on the server now: something was released that must be fetched."""
         ...
+
+    async def token(self, profile: str, user: str, protocol: str) -> str:
+        """An access token of that profile. Raises AccountFailure."""
+        ...
+
+
+PROTOCOLS = ("imap", "pop3", "smtp", "graph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,15 @@ class Verbs:
         row = await self.explain(number)
         return {"id": number, "account": row["account"], "state": await change(number)}
 
+    async def token(self, profile: str, user: str = "", protocol: str = "") -> Row:
+        """An access token, for `check`: only the daemon can keep a refresh token that changes with each use."""
+        if protocol not in PROTOCOLS:
+            raise BadRequest(f"no such protocol: {protocol[:40]!r}")
+        try:
+            return {"access_token": await self.controls.token(profile, user, protocol)}
+        except AccountFailure as error:
+            return {"reason": error.reason, "setting": error.setting, "hint": error.hint}
+
     def _known(self, account: str | None) -> None:
         if account is not None and not self.controls.known(account):
             raise NotFound(f"no account {account!r} in the configuration")
@@ -179,6 +195,10 @@ class Ledgerwise:
 
     async def wake(self, account: str) -> None:
         """Nothing to wake; the next start fetches what was released."""
+
+    async def token(self, profile: str, user: str, protocol: str) -> str:
+        """There are no profiles here."""
+        raise PermanentFailure("no daemon runs that could have a token", setting=f"oauth.{profile}")
 
 
 def entry_id(text: str | int) -> int:

@@ -14,13 +14,14 @@ from dataclasses import asdict
 from ..check import Step, check_account
 from ..config import Account, Config
 from ..config_load import load
+from ..credentials import TokenOf
 from ..errors import ConfigurationError
 from ..hooks.loading import PREFIX
 from ..hooks.loading import load as load_hook
-from ..opening import no_profile
 from .control import CommandFailed
 from .printing import Printer
 from .settings import find
+from .tokens import tokens
 
 AT_ONCE = 8
 """Accounts that are checked at the same time."""
@@ -42,7 +43,7 @@ def check(arguments: argparse.Namespace) -> int:
         said = f"the configuration is fine; accounts: {len(config.accounts)}"
         printer.json({"ok": True, "said": said}) if arguments.json else printer.line(said)
         return 0
-    return 0 if asyncio.run(_check_all(chosen, printer)) else 1
+    return 0 if asyncio.run(_check_all(config, chosen, printer)) else 1
 
 
 def _hook_trouble(name: str) -> str | None:
@@ -61,14 +62,14 @@ def _chosen(config: Config, ids: Sequence[str]) -> list[Account]:
     return [account for account in config.accounts if not ids or account.id in ids]
 
 
-async def _check_all(accounts: Sequence[Account], printer: Printer) -> bool:
+async def _check_all(config: Config, accounts: Sequence[Account], printer: Printer) -> bool:
     """Side by side, printed one after the other as their steps come. True: every step was fine."""
     room = asyncio.Semaphore(AT_ONCE)
     checks = [(account, asyncio.Queue[Step | None]()) for account in accounts]
     fine = True
-    async with asyncio.TaskGroup() as group:
+    async with tokens(config, accounts) as token_of, asyncio.TaskGroup() as group:
         for account, steps in checks:
-            group.create_task(_fill(account, steps, room))
+            group.create_task(_fill(account, token_of, steps, room))
         for account, steps in checks:
             if not printer.as_json:
                 printer.line(account.id)
@@ -78,8 +79,8 @@ async def _check_all(accounts: Sequence[Account], printer: Printer) -> bool:
     return fine
 
 
-async def _fill(account: Account, steps: asyncio.Queue[Step | None], room: asyncio.Semaphore) -> None:
-    async with room, aclosing(check_account(account, no_profile)) as checking:
+async def _fill(account: Account, token_of: TokenOf, steps: asyncio.Queue[Step | None], room: asyncio.Semaphore) -> None:
+    async with room, aclosing(check_account(account, token_of)) as checking:
         async for step in checking:
             steps.put_nowait(step)
     steps.put_nowait(None)

@@ -4,6 +4,7 @@ Outside this folder nobody imports sqlite3. See records.py for what goes in and 
 sql/ for every statement.
 """
 
+from .directory import LEDGER
 from .ledger import Ledger
 from .records import (
     Accepted,
@@ -22,6 +23,7 @@ from .records import (
 )
 
 __all__ = [
+    "LEDGER",
     "Accepted",
     "AccountRecord",
     "Backlog",
