@@ -197,11 +197,16 @@ def _file(value: Any, info: ValidationInfo) -> Path:
     path = Path(value).expanduser() if str(value).startswith("~") else Path(value)
     context = info.context or {}
     credentials: Path | None = context.get("credentials")
-    if credentials is not None and path.name == str(value) and (credentials / path).exists():
-        return credentials / path
+    if credentials is not None and path.name == str(value):
+        for name in (path.name, LOADED_FROM_FOLDER + path.name):
+            if (credentials / name).exists():
+                return credentials / name
     base: Path | None = context.get("base")
     return path if base is None or path.is_absolute() else base / path
 
+
+LOADED_FROM_FOLDER = "credentials_"
+"""What stands before the names of a folder's files in our unit (`LoadCredential=credentials:FOLDER`, systemd.exec(5))."""
 
 Duration = Annotated[
     float,

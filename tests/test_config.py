@@ -65,12 +65,13 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path: Path) -
     assert config.accounts[0].receiver.password_file == tmp_path / "secret"
 
 
-def test_a_bare_name_is_a_systemd_credential_where_there_is_one(write, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["secret", "credentials_secret"], ids=["alone", "from our unit's folder"])
+def test_a_bare_name_is_a_systemd_credential_where_there_is_one(write, tmp_path: Path, name: str) -> None:
     credentials = tmp_path / "credentials"
     credentials.mkdir()
-    (credentials / "secret").write_text("x")
+    (credentials / name).write_text("x")
     config = load_text(write, ONE, CREDENTIALS_DIRECTORY=str(credentials))
-    assert config.accounts[0].receiver.password_file == credentials / "secret"
+    assert config.accounts[0].receiver.password_file == credentials / name
 
 
 @pytest.mark.parametrize(
