@@ -17,6 +17,7 @@ async def acknowledged(mailbox, wanted):
     return {*confirmed, *await mailbox.close()}
 
 
+@pytest.mark.needs("tells")
 async def test_what_is_acknowledged_shows_it_and_nothing_else_does(world):
     for n in range(5):
         world.deliver(mail(n))
@@ -36,6 +37,7 @@ async def test_a_session_that_acknowledges_nothing_changes_nothing(world):
     assert world.untouched(mail(1))
 
 
+@pytest.mark.needs("tells")
 async def test_acknowledging_twice_in_one_session_is_acknowledging_once(world):
     for n in range(2):
         world.deliver(mail(n))
@@ -47,6 +49,7 @@ async def test_acknowledging_twice_in_one_session_is_acknowledging_once(world):
     assert world.untouched(mail(1))
 
 
+@pytest.mark.needs("tells")
 async def test_acknowledging_again_in_a_later_session_is_confirmed_and_harmless(world):
     for n in range(2):
         world.deliver(mail(n))
@@ -60,6 +63,7 @@ async def test_acknowledging_again_in_a_later_session_is_confirmed_and_harmless(
     assert world.untouched(mail(1))
 
 
+@pytest.mark.needs("tells")
 async def test_what_is_no_longer_there_counts_as_confirmed(world):
     for n in range(2):
         world.deliver(mail(n))
@@ -95,6 +99,7 @@ async def test_mail_that_is_told_and_stays_is_shown_as_told(world):
     await mailbox.close()
 
 
+@pytest.mark.needs("tells")
 async def test_many_are_acknowledged_at_once(world):
     for n in range(300):
         world.deliver(mail(n))
@@ -132,6 +137,7 @@ async def test_mail_that_came_meanwhile_is_listed_and_not_acknowledged_with_the_
     assert world.untouched(mail(2))
 
 
+@pytest.mark.needs("tells")
 async def test_on_a_lost_connection_nothing_is_confirmed(world):
     world.deliver(mail(1))
     mailbox = await world.open()

@@ -17,6 +17,18 @@ ODD = [
 ]
 
 
+LINES = [one for one in ODD if one.endswith(b"\r\n") or not one]
+
+
+async def test_lines_are_fetched_as_they_were_delivered(world):
+    for one in LINES:
+        world.deliver(one)
+    mailbox = await world.open()
+    assert await octets(mailbox, await listings(mailbox)) == LINES
+    await mailbox.close()
+
+
+@pytest.mark.needs("octets")
 async def test_what_is_fetched_is_octet_for_octet_what_was_delivered(world):
     for one in ODD:
         world.deliver(one)

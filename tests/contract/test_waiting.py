@@ -88,8 +88,8 @@ async def test_close_never_raises_not_even_twice_or_on_a_lost_connection(world):
 async def test_a_session_may_be_closed_before_anything_was_asked(world):
     mailbox = await world.open()
     await mailbox.close()
-    mailbox = await world.open()
     world.deliver(mail(1))
+    mailbox = await world.open()
     assert await new_octets(mailbox) == [mail(1)]
     await mailbox.close()
 

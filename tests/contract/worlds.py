@@ -7,6 +7,8 @@ A world is the far side: what the provider holds, and how a session to it is ope
     states      a sync state, so that later sessions list only what is new
     resets      ids that may be given anew, told by `Page.reset`
     waits       a session that can wait for new mail
+    tells       `acknowledge` does something that the far side shows
+    octets      messages are any octets at all, not only lines that end in CRLF
     sizes       octets announced before a message is fetched
 """
 
@@ -22,7 +24,9 @@ from listener.protocols.graph.mailbox import GraphMailbox, GraphSettings
 from listener.protocols.imap import listing as imap_listing
 from listener.protocols.imap.acknowledging import After
 from listener.protocols.imap.mailbox import ImapMailbox, ImapSettings
+from listener.protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
 from listener.protocols.sasl import Credentials
+from listener.testing import Pop3Server
 from listener.testing.graph import GraphServer
 from listener.testing.imap import CAPABILITIES, ImapServer, Store
 from listener.testing.imap.grammar import read_set
@@ -245,11 +249,60 @@ class ImapBare(ImapSeen):
         await self.server.until(lambda: len(self.server.commands("NOOP")) > looks)
 
 
+class Pop3Delete(StoreWorld):
+    """`Pop3Mailbox` on the embedded server."""
+
+    name = "pop3-delete"
+    traits = frozenset({"tells"})
+    after = "delete"
+
+    async def start(self, stack):
+        self.server = await stack.enter_async_context(Pop3Server(users={USER: PASSWORD}))
+        self.store = self.server.store()
+        self._stack = stack
+
+    async def open(self, *folders, page_count=None, page_octets=None):
+        await self.server.until(lambda: not self.server.locked)
+        given = {"page_count": page_count, "page_octets": page_octets}
+        settings = Pop3Settings(self.after == "delete", **{name: value for name, value in given.items() if value is not None})
+        mailbox = await Pop3Mailbox.open(endpoint(self.server), credentials(), settings)
+        self._stack.push_async_callback(mailbox.close)
+        return mailbox
+
+    def refuse(self, octets):
+        number = 1 + list(self.store["INBOX"].messages).index(self._uid(octets, "INBOX"))
+        self.server.script.on("RETR", when=lambda command: command.number == number, reply="-ERR [SYS/PERM] damaged")
+
+    async def asleep(self, mailbox):
+        raise AssertionError("a POP3 session cannot wait")
+
+    def lose(self, mailbox):
+        self.server.disconnect(reset=True)
+
+
+class Pop3Keep(Pop3Delete):
+    """Nothing is ever told."""
+
+    name = "pop3-keep"
+    traits = frozenset()
+    after = "keep"
+
+
+class Pop3Bare(Pop3Delete):
+    """A server of RFC 1939 and nothing more: no CAPA, no UIDL, no pipelining."""
+
+    name = "pop3-bare"
+
+    async def start(self, stack):
+        await super().start(stack)
+        self.server.hidden.update({"CAPA", "UIDL"})
+
+
 class GraphSeen(StoreWorld):
     """`GraphMailbox` on the embedded server."""
 
     name = "graph-seen"
-    traits = frozenset({"folders", "states", "resets", "waits"})
+    traits = frozenset({"folders", "states", "resets", "waits", "tells", "octets"})
 
     async def start(self, stack):
         self.server = await stack.enter_async_context(GraphServer(users=[USER], tokens=[PASSWORD.replace(" ", "-")]))
@@ -298,4 +351,5 @@ class GraphDelete(GraphSeen):
 
 
 WORLDS = [FakeSeen, FakeMove, FakeDelete, ImapSeen, ImapMove, ImapCopy, ImapDelete, ImapRev2, ImapBare]
+WORLDS += [Pop3Delete, Pop3Keep, Pop3Bare]
 WORLDS += [GraphSeen, GraphMove, GraphDelete]

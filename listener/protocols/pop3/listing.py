@@ -23,7 +23,7 @@ PAGE_OCTETS = 16 * 1024 * 1024
 SKETCH = 64
 """Ids in a sketch: enough to tell eight in ten from two in ten."""
 FEWEST = 5
-"""With fewer ids than this nothing can be said about most of them."""
+"""Where we delete what is read, the ids are always others: with fewer than this they say nothing."""
 MOST = 0.8
 
 
@@ -91,9 +91,9 @@ class Sketch:
         """As a sync state."""
         return SyncState(",".join(f"{one:x}" for one in self.hashes))
 
-    def replaced_by(self, now: Sketch) -> bool:
-        """Are most of these gone, and most of those new?"""
-        if min(len(self.hashes), len(now.hashes)) < FEWEST:
+    def replaced_by(self, now: Sketch, *, fewest: int = FEWEST) -> bool:
+        """Are most of these gone, and most of those new? Never with fewer than `fewest` before or now."""
+        if min(len(self.hashes), len(now.hashes)) < fewest:
             return False
         reach = min(max(self.hashes), max(now.hashes)) if SKETCH in (len(self.hashes), len(now.hashes)) else 1 << 48
         before = {one for one in self.hashes if one <= reach}

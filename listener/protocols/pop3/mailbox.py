@@ -12,9 +12,11 @@ Rules of the file
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,16 +26,17 @@ from ..endpoint import Endpoint
 from ..sasl import Credentials
 from .grammar import Answer
 from .headers import bare_message_id, received_time
-from .listing import PAGE_COUNT, PAGE_OCTETS, Drop, Sketch, cut, maildrop
+from .listing import FEWEST, PAGE_COUNT, PAGE_OCTETS, Drop, Sketch, cut, maildrop
 from .session import Session, Trace, required
 from .sign_in import authenticate, connect
 
 INBOX = Folder("INBOX")
-SIZE_SLACK = 1.25
-"""How much larger than announced a message may turn out: servers count line ends differently."""
+SIZE_SLACK = 2
+"""How many times larger than announced a message may turn out: some servers count CRLF as one octet."""
 SIZE_FLOOR = 65_536
 """A size announced below this is believed up to this: some servers announce 0."""
 MAX_HEADER = 256 * 1024
+_SECONDS = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class Pop3Mailbox:
         await authenticate(session, credentials)
         return cls(session, settings, now)
 
+    @property
+    def login_delay(self) -> float:
+        """Seconds that must lie between two sign-ins (RFC 2449 §6.5); 0 where the server does not say."""
+        words = self.session.capabilities.get("LOGIN-DELAY", ())
+        return float(words[0]) if words and _SECONDS.fullmatch(words[0]) else 0.0
+
     async def folders(self) -> Sequence[Folder]:
         return (INBOX,)
 
@@ -96,7 +105,7 @@ class Pop3Mailbox:
         self._forget_names()
         drops = await self._listed()
         sketch = Sketch.of(drop.uidl for drop in drops if drop.uidl is not None)
-        reset = Sketch.read(since.get(INBOX)).replaced_by(sketch)
+        reset = Sketch.read(since.get(INBOX)).replaced_by(sketch, fewest=FEWEST if self.settings.delete else 1)
         left = len(drops)
         for page in cut(drops, self.settings.page_count, self.settings.page_octets):
             left -= len(page)
@@ -111,7 +120,7 @@ class Pop3Mailbox:
         asked: list[Listing] = []
         for listing in listings:
             if listing.unique_id in self._held:
-                yield Fetched(listing, Extent.WHOLE, self._held[listing.unique_id])
+                yield _fetched(listing, self._held[listing.unique_id], limit)
             elif listing.unique_id not in self._numbers:
                 yield Fetched(listing, Extent.GONE)
             else:
@@ -119,9 +128,9 @@ class Pop3Mailbox:
         drops = [self._numbers[listing.unique_id] for listing in asked]
         commands = [_top(drop) if drop.size > limit else _retr(drop) for drop in drops]
         limits = [MAX_HEADER if drop.size > limit else _most(drop, limit) for drop in drops]
-        async for number, octets in self._answers(commands, limits):
-            header = drops[number].size > limit
-            yield _fetched(asked[number], octets, Extent.HEADER if header else Extent.WHOLE)
+        async with aclosing(self._answers(commands, limits)) as answers:
+            async for number, octets in answers:
+                yield _fetched(asked[number], octets, 0 if drops[number].size > limit else limit)
 
     async def acknowledge(self, receipts: Sequence[Receipt]) -> Sequence[Receipt]:
         """DELE, which QUIT will carry out; what is not listed any more counts as confirmed."""
@@ -129,11 +138,15 @@ class Pop3Mailbox:
             return receipts
         await self._named()
         gone = [receipt for receipt in receipts if receipt.unique_id not in self._numbers]
-        waiting = {receipt.unique_id for receipt in self._deleted}
-        for receipt in receipts:
-            if receipt.unique_id in self._numbers and receipt.unique_id not in waiting:
-                answer = await self.session.ask(b"DELE %d" % self._numbers[receipt.unique_id].number)
+        marked = {receipt.unique_id for receipt in self._deleted}
+        listed = {receipt.unique_id: receipt for receipt in receipts if receipt.unique_id in self._numbers.keys() - marked}
+        asked = list(listed.values())
+        commands = [b"DELE %d" % self._numbers[receipt.unique_id].number for receipt in asked]
+        waiting = iter(asked)
+        async with aclosing(self.session.ask_all(commands)) as answers:
+            async for answer in answers:
                 self._answered()
+                receipt = next(waiting)
                 if answer.ok:
                     self._deleted.append(receipt)
         return gone
@@ -222,10 +235,11 @@ class Pop3Mailbox:
         if not commands:
             return
         number = 0
-        async for answer in self.session.messages(commands, limits):
-            self._answered()
-            yield number, answer
-            number += 1
+        async with aclosing(self.session.messages(commands, limits)) as answers:
+            async for answer in answers:
+                self._answered()
+                yield number, answer
+                number += 1
 
     def _answered(self) -> None:
         self.last_round_trip = self._now()
@@ -244,10 +258,14 @@ def _top(drop: Drop) -> bytes:
 
 
 def _most(drop: Drop, limit: int) -> int:
-    return int(max(drop.size, min(SIZE_FLOOR, limit)) * SIZE_SLACK)
+    return max(drop.size, min(SIZE_FLOOR, limit)) * SIZE_SLACK
 
 
-def _fetched(listing: Listing, octets: bytes | Answer, extent: Extent) -> Fetched:
+def _fetched(listing: Listing, octets: bytes | Answer, limit: int) -> Fetched:
+    """What came; of a message found to be larger than the limit, whatever was announced, the header section."""
     if isinstance(octets, Answer):
         return Fetched(listing, Extent.REFUSED, detail=octets.shown)
-    return Fetched(listing, extent, octets)
+    if len(octets) <= limit:
+        return Fetched(listing, Extent.WHOLE, octets)
+    end = octets.find(b"\r\n\r\n")
+    return Fetched(listing, Extent.HEADER, octets if end < 0 else octets[: end + 4])

@@ -76,21 +76,21 @@ class Session:
                 return status
             return [line async for line in self._lines(MAX_LISTED)]
 
+    async def ask_all(self, commands: Sequence[bytes]) -> AsyncGenerator[Answer, None]:
+        """The one-line answers to these commands in order."""
+        with self._exchange():
+            async for _ in self._pipelined(commands):
+                yield await self._status()
+
     async def messages(self, commands: Sequence[bytes], limits: Sequence[int]) -> AsyncGenerator[bytes | Answer, None]:
         """The answers to RETR or TOP commands in order: octets with CRLF line ends, or the refusal.
 
         A message longer than its limit raises ConnectionLost: the server announced it smaller.
         """
-        window = WINDOW if "PIPELINING" in self.capabilities else 1
         with self._exchange():
-            sent = 0
-            for number, limit in enumerate(limits):
-                if sent <= number:
-                    batch = commands[sent : sent + window]
-                    await self._send(b"\r\n".join(batch))
-                    sent += len(batch)
+            async for number in self._pipelined(commands):
                 status = await self._status()
-                yield await self._message(limit) if status.ok else status
+                yield await self._message(limits[number]) if status.ok else status
 
     async def learn_capabilities(self) -> None:
         """Ask CAPA (RFC 2449 §5); a server that does not know it has none."""
@@ -129,6 +129,19 @@ class Session:
     async def _send(self, line: bytes, *, secret: bool = False) -> None:
         self._show(">", line.split(b" ")[0] + b" ***" if secret else line)
         await self.connection.write(line + b"\r\n")
+
+    async def _pipelined(self, commands: Sequence[bytes]) -> AsyncGenerator[int, None]:
+        """Sends them, a window at a time; each number says that this one's answer is to be read now."""
+        window = WINDOW if "PIPELINING" in self.capabilities else 1
+        sent = 0
+        for number in range(len(commands)):
+            if sent - number <= window // 2 and sent < len(commands):
+                batch = commands[sent : number + window]
+                for line in batch:
+                    self._show(">", line)
+                await self.connection.write(b"".join(line + b"\r\n" for line in batch))
+                sent += len(batch)
+            yield number
 
     async def _status(self, timeout: float | None = None) -> Answer:
         line = await self.connection.read_line(MAX_STATUS, **({"timeout": timeout} if timeout else {}))
