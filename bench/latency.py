@@ -1,8 +1,8 @@
 """Latency from the server's notice to the case committed in the ledger, while idling over IMAP.
 
 usage: python bench/latency.py [--messages 60]
-Twice: on the embedded server, which tells a new message at once, and on a real Dovecot over TLS, which gathers changes for half a
-second before it tells an idling client. A reader of the ledger's file looks every millisecond.
+Twice: on the embedded server, which tells a new message at once, and on a real Dovecot over TLS, which gathers changes for
+half a second before it tells an idling client. A reader of the ledger's file looks every millisecond.
 """
 
 from __future__ import annotations

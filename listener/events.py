@@ -28,6 +28,7 @@ EVENTS: Mapping[str, str] = {
     "dispatcher.interrupted": "Hooks did not finish within the time for stopping; they are called again, with the same key.",
     "drain.unfinished": "Messages were in flight when the time for stopping ended; they are still on the server.",
     "folder.found": "A watched folder that was missing is there again.",
+    "folder.flapping": "A server gives a folder's ids anew again and again. Nothing is lost; its storage is at fault.",
     "folder.missing": "A watched folder is not there or cannot be opened. The others go on; it is looked for again by itself.",
     "hook.blocked": "A Python hook blocks its event loop at `at`. Others are not delayed; blocking code belongs into a thread.",
     "hook.replaced": "A Python hook did not come back within its timeout; its thread is abandoned and a new one started.",

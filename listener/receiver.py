@@ -34,6 +34,9 @@ OWED_BATCH = 1000
 """How many receipts left over from an earlier session are settled in one round."""
 UNANNOUNCED_SIZE = 1 << 20
 """What a message without an announced size takes of the byte budget."""
+FLAPPING = 5
+FLAPPING_SECONDS = 3600.0
+"""More resets than this within this time are a server's fault that a person should hear of (R-19)."""
 RELEASE_FACTOR = 4
 """A released message may be this many times larger than `max_message`; it was asked for by a person."""
 
@@ -114,6 +117,7 @@ class Receiver:
         self.may_fetch = may_fetch
         self._suspects: set[str] = set()
         self._by_time: set[Folder] = set()
+        self._resets: deque[float] = deque(maxlen=FLAPPING + 1)
 
     async def run_session(self) -> None:
         """One session from open to close. Returns when a new one may be opened; raises what this one died of."""
@@ -179,6 +183,7 @@ class Receiver:
         await self._fetch_released(mailbox)
         missing: FolderMissing | None = None
         listed: set[Folder] = set()
+        resets: set[Folder] = set()
         since = await self.ledger.sync_states(self.account)
         pipeline = _Pipeline(self, mailbox)
         try:
@@ -186,6 +191,9 @@ class Receiver:
                 async for page in pages:
                     listed.add(page.folder)
                     self._note_page(page)
+                    if page.reset and page.folder not in resets:
+                        resets.add(page.folder)
+                        self._note_reset(page.folder)
                     if page.folder in self._by_time - since.keys():
                         page = replace(page, reset=True)  # begun by time alone: what is older is left alone
                     await pipeline.push(page, since.get(page.folder))
@@ -204,6 +212,14 @@ class Receiver:
         if page.listings:
             self.status.enter(AccountState.RECONCILING if page.reset else AccountState.RECEIVING)
         self.status.lag[page.folder] = page.remaining + len(page.listings)
+
+    def _note_reset(self, folder: Folder) -> None:
+        """Once is a server's right; again and again its storage is broken, and all we can do is say so and go on."""
+        now = time.monotonic()
+        self._resets.append(now)
+        if len(self._resets) > FLAPPING and now - self._resets[0] < FLAPPING_SECONDS:
+            self.status.last_error = f"the server gave the ids of {folder!r} anew {FLAPPING + 1} times within an hour"
+            log.warning("folder.flapping", account=self.account, folder=folder)
 
     def _note_missing(self, listed: set[Folder], missing: FolderMissing | None) -> None:
         for folder in listed:

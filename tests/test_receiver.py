@@ -263,3 +263,16 @@ def test_states_are_those_of_the_contract() -> None:
     names = "starting connecting receiving idle polling backoff auth_failed needs_consent reconciling parked stopped"
     assert [state.value for state in AccountState] == names.split()
     assert Extent.WHOLE == "whole"
+
+
+async def test_ids_given_anew_again_and_again_are_an_alarm_and_no_end(ledger: Ledger) -> None:
+    desk = Desk(ledger)
+    desk.store.deliver("INBOX", mail(1))
+    receiver = desk.receiver()
+    await receiver.run_session()
+    for validity in range(100, 106):
+        assert desk.status.last_error is None
+        desk.store["INBOX"].renumber(validity)
+        await receiver.run_session()
+    assert "anew" in (desk.status.last_error or "")
+    assert await desk.states() == [("accepted", "")]
