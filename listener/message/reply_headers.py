@@ -15,6 +15,12 @@ MAX_BLOCK: Final = 40  # lines of a header block
 MAX_FIELD_NAME: Final = 32
 
 _REPEATED: Final = ("cc", "other")
+# Fields that no mail program shows above a quote: then somebody pasted a raw message, and may go on writing below it.
+_RAW: Final = (
+    "message-id:", "mime-version:", "content-type:", "content-transfer-encoding:", "received:", "return-path:", "path:",
+    "delivered-to:", "errors-to:", "in-reply-to:", "references:", "x-", "list-", "precedence:", "sender:", "user-agent:",
+    "dkim-", "lines:",
+)  # fmt: skip
 NOTES: Final = ("To", "cc", "Subject")
 
 
@@ -40,8 +46,15 @@ def header_block(lines: Sequence[str], start: int) -> int | None:
             if name.endswith(":") and (inner := PHRASES.fields.get(fold(name[:-1]))):
                 seen.setdefault(inner, value)
         end = index + 1
+    if is_raw(lines, start - 2, start) or is_raw(lines, start, end + 2):
+        return None
     ruled = start > 0 and is_rule(lines[start - 1])
     return end if _is_block(seen) or (ruled and {"from", "date"} <= seen.keys()) else None
+
+
+def is_raw(lines: Sequence[str], start: int, end: int) -> bool:
+    """Whether a field of a raw message is among the lines."""
+    return any(line[:MAX_FIELD_NAME].lstrip().lower().startswith(_RAW) for line in lines[max(0, start) : end])
 
 
 def block_start(lines: Sequence[str], start: int) -> int:

@@ -17,6 +17,8 @@ MAX_ATTRIBUTION: Final = 400  # characters of an attribution, all its lines toge
 MAX_ATTRIBUTION_LINES: Final = 6
 MAX_TORN: Final = 24  # characters of a line that holds only the end of an attribution
 MAX_DIVIDER: Final = 160
+MAX_PLAIN_LINES: Final = 3  # lines of an attribution without an address
+MAX_BARE: Final = 200  # characters of one without a verb: a date, a name, an address
 OPENING_TOKENS: Final = 6  # a date stands among the first words of an attribution
 NAME_TOKENS: Final = 9  # an address without a date does too
 
@@ -24,8 +26,9 @@ _MARKS: Final = " \t*_-–—=~#>•.:|\u200b\u200e\u200f\ufeff"
 BLANKS: Final = " \t\xa0\u1427\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufffc\x0b\x0c"
 DASHES: Final = "-_=*—–~"
 EDGES: Final = " \t*_-–—=~\u200b\u200e\u200f\ufeff\ufffc"
+_CLOSINGS: Final = ":：-–—*_"  # what a strong attribution without an address ends with
 TOKEN_EDGE: Final = "()[]{},;:<>\"'«»„“”*_-–—.!?：،\u200e\u200f"
-_INITIALS: Final = re.compile(r"[^\W\d_]{1,12}>")
+_INITIALS: Final = re.compile(r" {0,8}[^\W\d_]{1,12}>")
 _YEAR: Final = re.compile(r"(?<!\d)(?:19[7-9]\d|20\d\d)(?!\d)")
 _NUMERIC_DATE: Final = re.compile(r"(?<!\d)\d{1,4}([./-])\s?\d{1,2}\1\s?\d{1,4}(?!\d)")
 _TIME: Final = re.compile(r"(?<!\d)\d{1,2}\s?[:.h]\s?\d\d(?!\d)")
@@ -60,7 +63,7 @@ def is_quoted(line: str) -> bool:
 def initials(line: str) -> str:
     """The `Bob>` that some programs put before every quoted line, or ""."""
     found = _INITIALS.match(line)
-    return found.group() if found else ""
+    return found.group().lstrip() if found else ""
 
 
 def attribution_ending_at(lines: Sequence[str], end: int) -> Attribution | None:
@@ -151,7 +154,10 @@ def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:
     joined = " ".join(line.strip() for line in lines[start : end + 1]).strip(EDGES)
     if len(joined) > MAX_ATTRIBUTION or not _DIGIT_OR_AT.search(joined):
         return None
+    if end - start >= MAX_PLAIN_LINES and "@" not in joined:
+        return None
     verb, strong, weak = _evidence(joined)
+    strong = strong and ("@" in joined or lines[end].rstrip()[-1] in _CLOSINGS)
     tokens = lines[start].strip(EDGES).replace("<", " <").split() or [""]
     dated = any(map(_has_digit, tokens[:OPENING_TOKENS])) and _word(tokens[0]) in PHRASES.openers
     dated = dated or _has_digit("".join(tokens[:3]))
@@ -179,7 +185,9 @@ def _evidence(joined: str) -> tuple[bool, bool, bool]:
     address = has_address(joined)
     if verb:
         return True, address or (date and time), date or time or address
-    dated_address = date and address and joined.find("@") > 8
+    dated_address = (
+        date and joined.find("@") > 8 and "@" in joined[joined.rstrip(" >").rfind(" ") :] and len(joined) <= MAX_BARE
+    )
     return False, dated_address and colon, dated_address
 
 

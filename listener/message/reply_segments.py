@@ -83,7 +83,7 @@ def _is_in_quote(body: Body, index: int, last: Segment | None) -> bool:
     if last and last.quoted and last.introduced:
         return True
     mark = initials(body.lines[index])
-    return any(body.lines[near].startswith(mark) for near in (index - 1, index + 1) if 0 <= near < len(body.lines))
+    return any(body.lines[near].lstrip().startswith(mark) for near in (index - 1, index + 1) if 0 <= near < len(body.lines))
 
 
 def _introduces_itself(body: Body, segment: Segment) -> bool:

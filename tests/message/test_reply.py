@@ -190,6 +190,9 @@ def test_a_mail_of_nothing_but_an_introduced_quote_is_empty():
 
 def test_lines_marked_with_initials_are_a_quote():
     assert reply.extract(f"Yes.\n\n{ATTRIBUTIONS[0]}\nAnn> Has it come?\nAnn> Is it whole?\n").text == "Yes."
+    assert reply.extract("    A> Has it come?\n    A> Is it whole?\n\nYes.\n\n    A> And then?\n    A> Tell me.").text.endswith(
+        "Yes."
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,6 +216,8 @@ def test_a_mail_that_begins_with_a_header_block_is_a_forwarded_one():
         "Date: 12 May 2026\nTime: 10:00\nPlace: Room 4\n\nPlease come.",
         "New contact:\nFrom: Ann <ann@example.com>\nSubject: Parcel\n\nWhere is it?",
         "On your site I read\nthat it takes a week.",
+        "This came in:\n\nDate: Tue, 3 Mar 2026\nFrom: a@example.com\nTo: b@example.com\nSubject: x\nMessage-ID: <1@x>\n\nWhy?",
+        "They write:\n   by Ann on Sunday August\n   25, @09:19\n   from the road\n   that all is well, she said\nand so on.",
         "On 5 May 2026 at 10:15 you wrote:\n\nthat it takes a week, and it took two.",
         "My boss wrote on 5 May 2026 at 10:15:\nwe want our money back.",
         "The total is\n> 5 pieces\nand no more.",
