@@ -14,12 +14,14 @@ from .reply_phrases import PHRASES, fold
 
 MAX_SIGNATURE_LINES: Final = 16  # non-blank lines below "-- "
 MAX_FOOTER_LINES: Final = 8  # non-blank lines below another rule
+MAX_FOOTER_PROSE: Final = 4  # of them without an address or link: more is text
 MAX_FOOTER_WIDTH: Final = 100
 MAX_MOBILE: Final = 90  # characters of a line that a device appended
 MAX_MOBILE_WORDS: Final = 10
 MAX_OWNED_WORDS: Final = 5  # "Sent from my iMachine"
 MAX_DASHED_NAME: Final = 40
 
+_REACHABLE: Final = ("://", "www.", "@", "+", "tel", "Tel", "hone")
 _DELIMITERS: Final = ("--", "—", "––", "——")
 
 
@@ -33,7 +35,7 @@ def split(lines: Sequence[str]) -> int:
 
 
 def _delimited(lines: Sequence[str], end: int) -> int:
-    cut, below, asks, wide = end, 0, False, False
+    cut, below, asks, wide, reachable = end, 0, False, False, False
     for index in range(end - 1, -1, -1):
         line = lines[index]
         if is_blank(line):
@@ -42,11 +44,13 @@ def _delimited(lines: Sequence[str], end: int) -> int:
         if not plain and line.strip() in _DELIMITERS:
             cut = index if line in ("-- ", "--  ") or not asks else cut
         elif not plain and (is_rule(line) or _is_ornament(line)):
-            cut = index if below <= MAX_FOOTER_LINES and not (asks or wide) else cut
+            footer = below <= MAX_FOOTER_PROSE or (below <= MAX_FOOTER_LINES and reachable)
+            cut = index if footer and not (asks or wide) else cut
         else:
             below += 1
             asks = asks or line.rstrip().endswith(("?", "？"))
             wide = wide or len(line) > MAX_FOOTER_WIDTH
+            reachable = reachable or any(mark in line for mark in _REACHABLE)
         if below > MAX_SIGNATURE_LINES:
             break
     return _end_of_text(lines, cut)
