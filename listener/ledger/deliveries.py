@@ -7,7 +7,6 @@ done, or dead if one of them is.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from typing import Any
 
 from ..errors import Refused
 from ..hooks import Deferred, Filed, Ignored, Outcome, outcome_json
-from ..message.model import InboundMessage
-from . import events
+from . import bodies, events
 from .events import clean
 from .records import Delivery, DeliveryState, DueDelivery
 from .sql import load
@@ -66,7 +64,7 @@ def begin_delivery(tx: Transaction, delivery: int) -> Delivery:
         attempt=counted[0],
         idempotency_key=key,
         received_at=received_at,
-        message=InboundMessage.from_json(json.loads(body)),
+        message=bodies.unpack(body),
         case_id=case,
         case_subject=subject,
         case_requester=requester,

@@ -18,7 +18,7 @@ from typing import Any, cast
 from .. import cases
 from ..errors import Refused
 from ..message.model import Address, InboundMessage
-from . import bulk, events
+from . import bodies, bulk, events
 from .events import clean
 from .records import DueEntry, Parsed, State
 from .sql import load
@@ -173,7 +173,7 @@ class _Filing:
 
     def _keep(self, entry: int, message: InboundMessage, case: str | None) -> None:
         head = (clean(message.message_id), message.kind.value, clean(message.subject), clean(_sender(message)))
-        self.messages.append((entry, case, *head, events.encode(message.as_json())))
+        self.messages.append((entry, case, *head, bodies.pack(message)))
         for position, part in enumerate(message.attachments):
             content_id = None if part.content_id is None else clean(part.content_id)
             name, kind = clean(part.filename), clean(part.content_type)

@@ -128,7 +128,7 @@ def account_events(connection: sqlite3.Connection, account: str, limit: int, bef
 
 def message(connection: sqlite3.Connection, entry: int) -> InboundMessage | None:
     row = connection.execute(_SQL["body"], (entry,)).fetchone()
-    return InboundMessage.from_json(json.loads(row[0])) if row else None
+    return bodies.unpack(row[0]) if row else None
 
 
 def read_raw(connection: sqlite3.Connection, entry: int) -> bytes | None:
