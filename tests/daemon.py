@@ -88,6 +88,18 @@ class Daemon:
             self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), DEADLINE)
 
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Run `listener WORDS --config …` beside it: exit code, and all it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "listener", *words, "--config", str(self.config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **self.env},
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
     async def kill(self) -> None:
         """End it as a power cut would."""
         await self.stop(signal.SIGKILL)

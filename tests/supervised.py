@@ -97,10 +97,13 @@ class Rig:
     ended_at_once: list[int] = field(default_factory=list)
     ledger: Any = None
     reread: Callable[[], Config] | None = None
+    make_tokens: Callable[[Rig], Any] | None = None
 
     def __post_init__(self) -> None:
         seams = Seams(open_ledger=self._open_ledger, open_mailbox=self._open_mailbox, build_hosts=self._hosts)
         seams = replace(seams, rebuild_hosts=lambda old, hosts, new: self._hosts(new))
+        if (make_tokens := self.make_tokens) is not None:
+            seams = replace(seams, make_tokens=lambda config, ledger: make_tokens(self))
         self.supervisor = Supervisor(
             self.config,
             reread=lambda: (self.reread or (lambda: self.config))(),
@@ -119,6 +122,8 @@ class Rig:
         return self.ledger
 
     async def _open_mailbox(self, account: Any, config: Config, token_of: Any) -> Any:
+        if account.receiver.oauth:
+            await token_of(account.receiver.oauth, account.receiver.user, account.receiver.protocol.value)()
         self.logins.append((account.id, self.loop.time()))
         if account.id in self.behaviour:
             mailbox = await self.behaviour[account.id](self, self.count(account.id))

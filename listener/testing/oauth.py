@@ -36,18 +36,27 @@ class Answer:
 
 class TokenServer:
     """`async with` starts and ends it. `lifetime` seconds are told as `expires_in`; `rotate` gives a new refresh token each
-    time. While `gate` is not set, requests wait. `user` is whom introspection names.
+    time, and only that one is taken then. While `gate` is not set, requests wait. `user` is whom introspection names; tokens in
+    `revoked` are good no more. `port` 0 takes a free one.
     """
 
     def __init__(
-        self, *, tls: ssl.SSLContext | None = None, lifetime: float = 3600, rotate: bool = False, user: str = ""
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        lifetime: float = 3600,
+        rotate: bool = False,
+        user: str = "",
+        port: int = 0,
     ) -> None:
         self.lifetime, self.rotate, self.user = lifetime, rotate, user
         self.requests: list[dict[str, str]] = []
         self.issued: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.port = 0
+        self.revoked: set[str] = set()
+        self.refresh_token: str | None = None
+        self.port = port
         self._tls = tls
         self._answers: deque[Answer] = deque()
         self._runner: web.AppRunner | None = None
@@ -74,7 +83,7 @@ class TokenServer:
         app.router.add_route("*", "/{path:.*}", self._token)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, LOOPBACK, self.port, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -93,15 +102,21 @@ class TokenServer:
             if answer.json is not None:
                 return web.json_response(answer.json, status=answer.status, headers=answer.headers)
             return web.Response(text=answer.text, status=answer.status, headers=answer.headers, content_type="text/html")
+        given = form.get("refresh_token")
+        if self.refresh_token is not None and given != self.refresh_token:  # RFC 6749 §10.4: it was used before
+            return web.json_response({"error": "invalid_grant"}, status=400)
         return web.json_response(self._issue())
 
     def _issue(self) -> dict[str, Any]:
         number = len(self.issued) + 1
         self.issued.append(f"access-{number}")
         answer = {"access_token": self.issued[-1], "token_type": "Bearer", "expires_in": self.lifetime}
-        return answer | ({"refresh_token": f"refresh-{number}"} if self.rotate else {})
+        if self.rotate:
+            self.refresh_token = f"refresh-{number}"
+            answer["refresh_token"] = self.refresh_token
+        return answer
 
     async def _introspect(self, request: web.Request) -> web.Response:
         """RFC 7662 §2."""
         token = str((await request.post()).get("token", ""))
-        return web.json_response({"active": token in self.issued, "username": self.user})
+        return web.json_response({"active": token in self.issued and token not in self.revoked, "username": self.user})
