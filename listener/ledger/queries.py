@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ..message.model import InboundMessage
+from . import bodies
 from .records import Backlog, Row, State
 from .sql import load
 
