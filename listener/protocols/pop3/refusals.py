@@ -19,7 +19,7 @@ _LATER = ("try again", "try later", "temporar", "unavailable", "too soon", "too 
 
 def of_sign_in(answer: Answer, *, setting: str, reason: str = "") -> AccountFailure:
     """Why a sign-in was refused. `reason` is what an OAuth 2.0 error challenge said."""
-    return _by_code(answer, setting) or _by_words(answer) or _refused(answer, setting, reason)
+    return _by_code(answer, setting, reason) or _by_words(answer) or _refused(answer, setting, reason)
 
 
 def of_session(answer: Answer) -> AccountFailure:
@@ -27,7 +27,7 @@ def of_session(answer: Answer) -> AccountFailure:
     return _by_code(answer, "receiver.user") or _by_words(answer) or ServerUnavailable(answer.shown)
 
 
-def _by_code(answer: Answer, setting: str) -> AccountFailure | None:
+def _by_code(answer: Answer, setting: str, reason: str = "") -> AccountFailure | None:
     match answer.code.split("/")[0], answer.code:
         case "IN-USE", _:
             return Throttled(f"the mailbox is locked by another session; {answer.shown}", retry_after=LOCKED_SECONDS)
@@ -38,7 +38,7 @@ def _by_code(answer: Answer, setting: str) -> AccountFailure | None:
         case "SYS", _:
             return ServerUnavailable(answer.shown)
         case "AUTH", _:
-            return _refused(answer, setting, "")
+            return _refused(answer, setting, reason)
     return None
 
 

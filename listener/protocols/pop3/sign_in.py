@@ -101,6 +101,9 @@ async def _sign_in(session: Session, credentials: Credentials, secret: str) -> N
 async def _with_token(session: Session, credentials: Credentials, token: str, mechanisms: tuple[str, ...]) -> Answer:
     """In two steps, because an initial response would not fit the 255 octets of a command line (RFC 2449 §4)."""
     endpoint = session.connection.endpoint
+    if mechanisms and not {"XOAUTH2", "OAUTHBEARER"} & set(mechanisms):
+        reason = f"the server takes no OAuth 2.0 tokens, only {', '.join(mechanisms)[:200]}"
+        raise PermanentFailure(reason, setting=f"{credentials.section}.oauth", hint="use a password, or ask the provider")
     if "OAUTHBEARER" in mechanisms and "XOAUTH2" not in mechanisms:
         response = sasl.oauthbearer(credentials.user, token, endpoint.host, endpoint.port)
         lines = (b"AUTH OAUTHBEARER", sasl.encoded(response), sasl.encoded(sasl.OAUTHBEARER_GIVE_UP))
