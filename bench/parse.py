@@ -86,20 +86,17 @@ def with_standard_library(octets: bytes) -> object:
 
 
 def rates(readers: Sequence[Callable[[bytes], object]], mix: Sequence[bytes], seconds: float) -> list[float]:
-    """Messages a second for each reader. They take turns, so that a busy machine is busy for all of them."""
-    spent, read = [0.0] * len(readers), [0] * len(readers)
-    for reader in readers:
-        for octets in mix:
-            reader(octets)
-    while min(spent) < seconds:
+    """Messages a second for each reader: the best of many short turns, since other work on the machine only ever slows."""
+    best = [0.0] * len(readers)
+    for _ in range(max(3, round(seconds / TURN))):
         for number, reader in enumerate(readers):
-            started = time.process_time()
-            while time.process_time() - started < TURN:
+            read, started = 0, time.process_time()
+            while (spent := time.process_time() - started) < TURN:
                 for octets in mix:
                     reader(octets)
-                read[number] += len(mix)
-            spent[number] += time.process_time() - started
-    return [count / time_ for count, time_ in zip(read, spent, strict=True)]
+                read += len(mix)
+            best[number] = max(best[number], read / spent)
+    return best
 
 
 def main() -> int:

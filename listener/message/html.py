@@ -24,10 +24,17 @@ MAX_OPEN_FORMATTING = 60  # `<b>`, `<font>`… left open are copied into every l
 _TOKEN = re.compile(
     r"([^<]+)"
     r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]*+)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>|[^<>]*+>)"
-    r"|<!--.*?(?:--!?>|\Z)"
     r"|<[!?/][^>]*>"
     r"|(<+(?=<)|<)",
     re.S,
+)
+_INLINE = re.compile(
+    r"</?(?:b|i|u|s|em|strong|small|big|font|span|tt|o:p)(?=[\s>/])(?:[^<>\"']|\"[^\"<>]*\"|'[^'<>]*')*+>", re.I
+)
+_SKIPPED = re.compile(
+    r"<!--.*?(?:--!?>|\Z)"
+    r"|<(script|style|title|textarea|xmp|noframes|template|svg|math|object)(?=[\s>/])[^<>]*>",
+    re.S | re.I,
 )
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s>]{1,2000}))", re.I)
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]{1,300})\"|'([^']{1,300})')", re.I)
@@ -74,7 +81,6 @@ _BLOCKS = _PARAGRAPHS | frozenset(
         "title",
     ]
 )
-_UNSEEN = frozenset(["script", "style", "title", "textarea", "xmp", "noframes", "template", "svg", "math", "object"])
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
@@ -86,33 +92,34 @@ _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s"
 
 def to_text(markup: str) -> str:
     """What a reader sees of the markup, as lines. Linear; only the first 2 MiB are read."""
-    markup = markup[:MAX_HTML]
-    if "<pre" not in markup.lower():
+    markup = _seen(markup[:MAX_HTML])
+    collapsed = "<pre" not in markup.lower()
+    if collapsed:
         markup = _BLANKS.sub(" ", markup)
-    writer = _Writer()
-    skipper = _Skipper(markup)
-    position, end, match_token = 0, len(markup), _TOKEN.match
-    while position < end and (token := match_token(markup, position)):
-        position = token.end()
-        text, closing, name, attributes, loose = token.group(1, 2, 3, 4, 5)
-        if text:
-            if not skipper.hidden:
-                writer.text(_unescape(text) if "&" in text else text)
-        elif name:
+    if "none" not in markup:  # nothing is hidden, so these can go before they are looked at
+        markup = _INLINE.sub("", markup)
+    writer, hidden = _Writer(), _Hidden()
+    line = writer.line
+    for token in _TOKEN.finditer(markup):
+        text, closing, name, attributes, loose = token.groups()
+        if name:
             name = name.lower()
-            if skipper.hidden:
-                skipper.inside(name, bool(closing))
+            if hidden.name:
+                hidden.inside(name, bool(closing))
             elif closing:
                 if name in _MEANT:
                     writer.close(name)
-            elif name in _UNSEEN:
-                position = skipper.past(name, position)
-            elif ("none" in attributes and skipper.hides(name, attributes)) or name not in _MEANT:
+            elif "none" in attributes and hidden.begins(name, attributes):
                 continue
-            else:
+            elif name in _MEANT:
                 writer.open(name, attributes)
-        elif loose and not skipper.hidden:
-            writer.text(loose)
+        elif not hidden.name and (text := text or loose):
+            if "&" in text:
+                text = _unescape(text)
+            if line and not writer.preformatted:
+                line.append(text if collapsed else _BLANKS.sub(" ", text))
+            else:
+                writer.text(text)
     return writer.result()
 
 
@@ -150,41 +157,51 @@ def _unescape(text: str) -> str:
     return unescape(_LONG_REFERENCE.sub("\ufffd", text))
 
 
-class _Skipper:
-    """What no reader sees: the content of style, script and their like, and of elements that are not displayed."""
+def _seen(markup: str) -> str:
+    """The markup without comments and without the content of style, script and their like.
 
-    def __init__(self, markup: str) -> None:
-        self.hidden = ""  # the name of the element that hides what stands in it
-        self._depth = 0
-        self._markup = markup
-        self._lowered = ""
-        self._never_closed: set[str] = set()
-
-    def past(self, name: str, position: int) -> int:
-        """The position of the end tag; the same position where there is none, so that no text is lost to a slip."""
-        if name in self._never_closed:
-            return position
-        self._lowered = self._lowered or self._markup.translate(_LOWER)
-        end = self._lowered.find(f"</{name}", position)
+    An element that is never closed is left, so that no text is lost to a slip.
+    """
+    if not _SKIPPED.search(markup):
+        return markup
+    lowered = markup.translate(_LOWER)
+    kept, position = [], 0
+    never_closed: set[str] = set()
+    while skipped := _SKIPPED.search(markup, position):
+        name, end = (skipped[1] or "").lower(), skipped.end()
+        if name:
+            end = -1 if name in never_closed else lowered.find(f"</{name}", end)
         if end < 0:
-            self._never_closed.add(name)
-            return position
-        return end
-
-    def hides(self, name: str, attributes: str) -> bool:
-        if name in _SELF_CLOSING or not _HIDDEN.search(attributes):
-            return False
-        self.hidden, self._depth = name, 1
-        return True
-
-    def inside(self, name: str, closing: bool) -> None:
-        if name == self.hidden:
-            self._depth += -1 if closing else 1
-            if not self._depth:
-                self.hidden = ""
+            never_closed.add(name)
+            kept.append(markup[position : skipped.end()])
+            position = skipped.end()
+        else:
+            kept.append(markup[position : skipped.start()])
+            position = end
+    return "".join(kept) + markup[position:]
 
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # unlike `str.lower` it never changes the length
+
+
+class _Hidden:
+    """The element, if any, that keeps what stands in it from being displayed."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self._depth = 0
+
+    def begins(self, name: str, attributes: str) -> bool:
+        if name in _SELF_CLOSING or not _HIDDEN.search(attributes):
+            return False
+        self.name, self._depth = name, 1
+        return True
+
+    def inside(self, name: str, closing: bool) -> None:
+        if name == self.name:
+            self._depth += -1 if closing else 1
+            if not self._depth:
+                self.name = ""
 
 
 class _Writer:
@@ -192,24 +209,24 @@ class _Writer:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._line: list[str] = []
+        self.line: list[str] = []
         self._blank_owed: int | None = None  # the quote depth of the blank line owed before the next text
         self._quote = 0
         self._lists: list[int | None] = []  # the next number of each open list; None where it has bullets
         self._mark = ""  # of the list item whose text is still to come
         self._begun = ""  # of the list item on the open line
-        self._preformatted = 0
+        self.preformatted = 0
         self._link: tuple[str, int] | None = None  # target, and where in the open line its label begins
 
     def text(self, text: str) -> None:
-        if self._preformatted:
+        if self.preformatted:
             first, *rest = text.replace("\r\n", "\n").split("\n")
             self._put(first)
             for line in rest:
                 self.line_break()
                 self._put(line)
-        elif self._line or not text.isspace():
-            self._put(_BLANKS.sub(" ", text) if "\n" in text else text.replace("\xa0", " "))
+        elif self.line or not text.isspace():
+            self._put(_BLANKS.sub(" ", text) if "\n" in text else text)
 
     def open(self, name: str, attributes: str) -> None:
         if name in _BLOCKS:
@@ -224,12 +241,12 @@ class _Writer:
             self._lists.append(1 if name == "ol" else None)
         elif name == "li":
             self._mark = self._next_mark()
-        elif name in ("td", "th") and self._line:
-            self._line.append("\t")
+        elif name in ("td", "th") and self.line:
+            self.line.append("\t")
         elif name == "pre":
-            self._preformatted += 1
+            self.preformatted += 1
         elif name == "a" and (href := _HREF.search(attributes)):
-            self._link = (_unescape(href[1] or href[2] or href[3]).strip(), len(self._line))
+            self._link = (_unescape(href[1] or href[2] or href[3]).strip(), len(self.line))
         elif name == "img" and (alt := _ALT.search(attributes)):
             self._put(f"[{_BLANKS.sub(' ', _unescape(alt[1] or alt[2])).strip()}]")
 
@@ -245,10 +262,10 @@ class _Writer:
         elif name in ("ul", "ol") and self._lists:
             self._lists.pop()
         elif name == "pre":
-            self._preformatted = max(0, self._preformatted - 1)
+            self.preformatted = max(0, self.preformatted - 1)
 
     def line_break(self) -> None:
-        if self._line:
+        if self.line:
             self._flush()
         else:
             self._blank_line(self._quote)
@@ -259,32 +276,34 @@ class _Writer:
         return "\n".join(self._lines).strip("\n")
 
     def _put(self, text: str) -> None:
-        if not self._line and text:
+        if not self.line and text:
             if self._blank_owed is not None and text.strip():
                 self._blank_line(min(self._blank_owed, self._quote))
                 self._blank_owed = None
             if self._mark and text.strip():
                 self._begun, self._mark = self._mark, ""
-        self._line.append(text)
+        self.line.append(text)
 
     def _end_block(self, name: str) -> None:
-        if self._line:
+        if self.line:
             self._flush()
         if name in _PARAGRAPHS and self._lines:
             owed = self._quote if self._blank_owed is None else self._blank_owed
             self._blank_owed = min(owed, self._quote)
 
     def _flush(self) -> None:
-        if not self._line:
+        if not self.line:
             return
-        line = "".join(self._line)
-        if not self._preformatted:
+        line = "".join(self.line)
+        if not self.preformatted:
+            line = line.replace("\xa0", " ")
             line = (_SPACES.sub(" ", line) if "  " in line else line).strip(" ")
         if line.strip():
             self._lines.append(_prefix(self._quote) + self._begun + line.rstrip())
-        elif self._preformatted:
+        elif self.preformatted:
             self._blank_line(self._quote)
-        self._line, self._begun = [], ""
+        self.line.clear()
+        self._begun = ""
         self._link = (self._link[0], 0) if self._link else None
 
     def _blank_line(self, quote: int) -> None:
@@ -306,7 +325,7 @@ class _Writer:
             return
         target, start = self._link
         self._link = None
-        label = "".join(self._line[start:]).strip()
+        label = "".join(self.line[start:]).strip()
         if label and target.lower().startswith(_SHOWN_SCHEMES) and _bare(label) not in _bare(target):
             self._put(f" <{target}>")
 

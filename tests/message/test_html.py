@@ -28,6 +28,8 @@ TEXTS = {
     "entities": ("&lt;b&gt; &amp; &euro; &#8364; &#x20ac;", "<b> & € € €"),
     "huge reference": ("a&#99999999999999999999;b", "a\ufffd;b"),
     "preformatted": ("<pre>a\n  b\n\nc</pre>", "a\n  b\n\nc"),
+    "preformatted among other text": ("<p>One <b>two</b>\nthree<pre>a\nb</pre>", "One two three\n\na\nb"),
+    "comment around a style": ("<!-- <style> -->One<style>p{}</style>Two", "OneTwo"),
     "style and script": ("<style>p{}</style><script>alert(1)</script>One", "One"),
     "style in capitals": ("<STYLE>p{}</STYLE>One", "One"),
     "style never closed": ("<style>One", "One"),
