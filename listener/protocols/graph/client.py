@@ -7,7 +7,8 @@ Rules of the file
 1. Every request asks for immutable ids: an id that changes with a move would make one message two (R-32).
 2. The token goes to the configured host and to no other; redirects are not followed; links are pinned (links.py).
 3. Every answer is bounded: JSON by MAX_JSON, MIME by what the caller allows; a longer MIME stream is cut.
-4. A 401 costs one new token and one repetition; 429, 503 and 504 pause the whole mailbox, briefly here, else by `Throttled`.
+4. A 401 costs one new token, where there is one, and one repetition. 429, 503 and 504 pause the whole mailbox, briefly here,
+   else by `Throttled`.
 5. What changes something on the server is repeated only where the server says that it did nothing (401, 429).
 """
 
@@ -25,7 +26,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from ...errors import ConnectionLost, InsecureConnection, PermanentFailure, ServerUnavailable
+from ...errors import ConnectionLost, InsecureConnection, PermanentFailure, ServerUnavailable, TokenExpired
 from .. import tls
 from ..dial import permit
 from ..endpoint import Endpoint, Security, is_loopback, tls_context
@@ -40,6 +41,8 @@ JSON_SECONDS = 120.0
 MIME_SECONDS = 600.0
 """For a whole message, however slowly it trickles."""
 MAX_JSON = 8 * 1024 * 1024
+MAX_PAGES = 10_000
+"""Of one collection."""
 MAX_HEADER = 256 * 1024
 CHUNK = 64 * 1024
 TRIES = 4
@@ -86,6 +89,7 @@ class GraphClient:
         self.reached_at = now()
         self._token, self._invalidate = token, invalidate
         self._trace, self._now = trace, now
+        self._accepted_token = ""
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context if context is not None else True, limit=4),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -120,6 +124,16 @@ class GraphClient:
     async def get(self, url: str, *, page: int | None = None) -> dict[str, Any]:
         """The document there. Raises what a refusal means."""
         return refusals.required(await self.ask("GET", url, page=page), self.mailbox, self.endpoint.section)
+
+    async def collection(self, url: str) -> AsyncIterator[dict[str, Any]]:
+        """The documents of a collection, page after page. Raises what a refusal means, and ServerUnavailable without an end."""
+        for _ in range(MAX_PAGES):
+            document = await self.get(url)
+            yield document
+            if "@odata.nextLink" not in document:
+                return
+            url = self.pinned(document["@odata.nextLink"])
+        raise ServerUnavailable(f"{self.endpoint} lists without end")
 
     async def ask(
         self,
@@ -179,24 +193,29 @@ class GraphClient:
     ) -> Mime | Reply:
         renewed = False
         for attempt in range(TRIES):
-            async with self._exchange(method, url, headers, payload, seconds) as response:
+            async with self._exchange(method, url, headers, payload, seconds) as (response, token):
                 found = await read(response)
                 asked = retry_after(response.headers.get("Retry-After"), self._now())
-            if isinstance(found, Mime) or found.ok:
-                return found
+            if isinstance(found, Mime) or found.status not in (401, *refusals.WAITABLE):
+                return found if isinstance(found, Mime) else self._passed(found)
             if found.status == 401:
-                if renewed:
-                    raise refusals.unauthorised(found, self.endpoint.section)
-                self._invalidate()
+                await self._renew(found, token, renewed)
                 renewed = True
                 continue
-            if found.status not in refusals.WAITABLE:
-                return self._passed(found)
             pause = FIRST_PAUSE * 2**attempt if asked is None else asked
             self.pacing.pause(min(pause, LONGEST_PAUSE))
             if not _repeatable(method, found, repeat) or pause > LONGEST_PAUSE or attempt == TRIES - 1:
                 raise refusals.throttled(found, asked)
         raise ServerUnavailable(f"{self.endpoint} was asked {TRIES} times")
+
+    async def _renew(self, refused: Reply, token: str, renewed: bool) -> None:
+        """Rule 4. Raises TokenExpired where the same token is all that can be had, and it was good before."""
+        self._invalidate()
+        if not renewed and await self._token() != token:
+            return
+        if not renewed and (token == self._accepted_token or "expired" in refused.words):
+            raise TokenExpired(refused.shown)
+        raise refusals.unauthorised(refused, self.endpoint.section)
 
     def _passed(self, reply: Reply) -> Reply:
         """A refusal for the caller to judge; one that concerns the connection or the server as a whole is raised here."""
@@ -209,12 +228,13 @@ class GraphClient:
     @asynccontextmanager
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], payload: bytes | None, seconds: float
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request in its turn and give its answer to read; whatever breaks becomes one of our errors."""
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
+        """One request in its turn: its answer to read, and the token it bore. Whatever breaks becomes one of our errors."""
         async with self.pacing.turn():
             if self._http.closed:
                 raise ConnectionLost("the session was closed")
-            bearer = {"Authorization": f"Bearer {_printable(await self._token(), self.endpoint)}"}
+            token = _printable(await self._token(), self.endpoint)
+            bearer = {"Authorization": f"Bearer {token}"}
             timeout = aiohttp.ClientTimeout(seconds, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
             self._show(">", f"{method} {URL(url, encoded=True).path}")
             try:
@@ -227,8 +247,10 @@ class GraphClient:
                     timeout=timeout,
                 ) as response:
                     self._show("<", str(response.status))
-                    yield response
+                    yield response, token
                     self.reached_at = self._now()
+                    if response.status != 401:
+                        self._accepted_token = token
             except aiohttp.ClientConnectorCertificateError as error:
                 raise tls.fault(error.certificate_error, self.endpoint) from error  # type: ignore[arg-type]
             except aiohttp.ClientSSLError as error:

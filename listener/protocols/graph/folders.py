@@ -13,11 +13,10 @@ from ...errors import FolderMissing
 from ...mailbox import Folder
 from . import refusals
 from .client import GraphClient
-from .items import Document, names, values
+from .items import names, values
 from .links import identifier
 
 PAGE = 250
-MAX_PAGES = 40
 MAX_DEPTH = 50
 WELL_KNOWN = frozenset({"archive", "deleteditems", "drafts", "junkemail", "outbox", "sentitems"})
 NAMES_SHOWN = 20
@@ -80,13 +79,9 @@ class Folders:
     async def _children(self, parent: str | None) -> AsyncIterator[tuple[str, str]]:
         path = ("mailFolders", parent, "childFolders") if parent is not None else ("mailFolders",)
         url = self._client.url(*path, select="id,displayName", top=str(PAGE))
-        for _ in range(MAX_PAGES):
-            document: Document = await self._client.get(url)
+        async for document in self._client.collection(url):
             for pair in names(values(document)):
                 yield pair
-            if "@odata.nextLink" not in document:
-                return
-            url = self._client.pinned(document["@odata.nextLink"])
 
     async def _well_known(self, name: str) -> str | None:
         reply = await self._client.ask("GET", self._client.url("mailFolders", name, select="id"))

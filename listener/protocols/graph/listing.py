@@ -180,14 +180,10 @@ class Round:
             orderby="receivedDateTime asc",
             top=str(self._bounds.delta_count),
         )
-        for _ in range(MAX_PAGES):
-            document = await self._client.get(url)
+        async for document in self._client.collection(url):
             found = [one for one in items(document) if one.id not in self._seen]
             for start in range(0, len(found), self._bounds.page_count):
                 yield Page(self._folder.name, self._listings(found[start : start + self._bounds.page_count]), remaining=1)
-            if not _next(document):
-                break
-            url = self._client.pinned(document["@odata.nextLink"])
         self.state = replace(self.state, swept=began)
         yield Page(self._folder.name, (), self.state.text())
 

@@ -198,8 +198,9 @@ class GraphMailbox:
         reply: Reply = await self.client.ask("GET", url)
         moment = float(int(reply.date if reply.date is not None else self._now()))
         since = f"receivedDateTime ge {instant(moment)}"
-        document = await self.client.get(self.client.url("mailFolders", watched.id, "messages", filter=since, select=SELECT))
-        return moment, {item.id: None for item in items(document)}
+        top = str(self.settings.bounds.delta_count)
+        url = self.client.url("mailFolders", watched.id, "messages", filter=since, select=SELECT, top=top)
+        return moment, {item.id: None async for document in self.client.collection(url) for item in items(document)}
 
 
 def _is_before(item: Item, moment: float) -> bool:

@@ -22,6 +22,8 @@ BURST = 2_000
 """Requests that may go without any pause; with the refill of one PERIOD they make PER_PERIOD."""
 SPREAD = 0.1
 """A pause is lengthened by up to this part, so that not all come back at once."""
+NEARLY_ONE = 0.999
+"""A turn's worth, but for what floating-point arithmetic loses: waiting for the rest might never end."""
 MAX_SECONDS = 86_400.0
 
 
@@ -64,7 +66,7 @@ class Pacing:
         if self._counted_at is not None:
             self._left = min(self._burst, self._left + (now - self._counted_at) * self._refill)
         self._counted_at = now
-        lacking = max(0.0, 1 - self._left) / self._refill
+        lacking = (1 - self._left) / self._refill if self._left < NEARLY_ONE else 0.0
         return max(self._resume_at - now, lacking)
 
 

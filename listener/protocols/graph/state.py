@@ -34,7 +34,7 @@ class State:
         """What `text` wrote; None for anything else."""
         try:
             kept = json.loads(text or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(kept, dict) or not isinstance(kept.get("folder"), str):
             return None
