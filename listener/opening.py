@@ -13,10 +13,14 @@ from .config import Account, Config, ReceiverProtocol
 from .credentials import TokenOf, credentials_of, endpoint_of
 from .errors import PermanentFailure
 from .mailbox import Mailbox
+from .message.model import Trust
 from .protocols.graph.mailbox import GraphMailbox, GraphSettings
 from .protocols.imap.acknowledging import After
 from .protocols.imap.mailbox import ImapMailbox, ImapSettings
 from .protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
+
+TOPMOST = "topmost-no-authserv-id"
+"""Microsoft 365 writes no authserv-id; the topmost field is its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +77,12 @@ async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_
     endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
     mailbox = receiver.user_principal_name or receiver.user
     return await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings, notice=notice)
+
+
+def trust_of(account: Account) -> Trust:
+    """Whose verdicts on senders this account believes."""
+    believed = account.trust.authserv_id
+    return Trust(topmost_without_id=True) if believed == TOPMOST else Trust(believed)
 
 
 _OPEN: dict[ReceiverProtocol, Callable[[Account, Config, TokenOf, bool], Awaitable[Mailbox]]] = {
