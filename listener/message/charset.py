@@ -29,6 +29,7 @@ _NOT_ASCII = frozenset(
 )  # charsets in which octets below 128 are not always ASCII
 _STATEFUL = frozenset(["iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr"])
 _NEVER_TEXT = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROLS = bytes([*range(9), 11, *range(14, 32), 127])
 _HIGH = re.compile(rb"[\x80-\xff]")
 _ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([A-Z]|\([A-Z])")
 
@@ -38,7 +39,8 @@ def decode(octets: bytes, declared: str = "") -> tuple[str, str | None]:
     is unknown or did not hold. Never raises."""
     codec = codec_of(declared)
     if octets.isascii() and codec not in _NOT_ASCII and b"\x1b" not in octets:
-        return _clean(octets.decode("ascii")), f"charset: {declared[:40]!r} is unknown" if declared and not codec else None
+        text = octets.translate(None, _CONTROLS).decode("ascii")
+        return text, f"charset: {declared[:40]!r} is unknown" if declared and not codec else None
     text, used = _decode(octets, codec)
     text = _clean(text).removeprefix("\ufeff")
     return text, None if used == codec else f"charset: {declared[:40]!r} did not hold, read as {used}"

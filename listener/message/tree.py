@@ -162,9 +162,11 @@ def _boundary(part: Part) -> bytes:
 
 def _reopens(raw: bytes, start: int, end: int, boundary: bytes) -> bool:
     """Whether the part between two delimiters, or a message it holds, declares the same boundary for itself."""
-    if raw.find(boundary, start, end) < 0:
-        return False
     for _ in range(MAX_REOPENED):
+        header, _ = fields.header_end(raw, start, end)
+        block = raw[start:header].lower()
+        if b"boundary" not in block and b"message/" not in block:
+            return False
         part = _entity(raw, start, end, "text/plain", [])
         if not part.is_message:
             return part.is_multipart and _boundary(part) == boundary
