@@ -58,6 +58,7 @@ class Pop3Mailbox:
         self.last_round_trip = now()
         self._now = now
         self._drops: list[Drop] | None = None
+        self._names: dict[int, str] = {}
         self._numbers: dict[str, Drop] = {}
         self._held: dict[str, bytes] = {}
         self._copies: Counter[str] = Counter()
@@ -97,12 +98,11 @@ class Pop3Mailbox:
         present: list[str] = []
         for page in cut(old, self.settings.page_count, self.settings.page_octets):
             present += await self._name(page)
-        self._forget_names()
+            self._held.clear()
         return Baseline(None, self._now() if since is None else since, tuple(present))
 
     async def pages(self, since: Mapping[Folder, SyncState]) -> AsyncGenerator[Page, None]:
         """Everything that is there, each time: POP3 has no cursor. The sync state is a sketch of the ids."""
-        self._forget_names()
         drops = await self._listed()
         sketch = Sketch.of(drop.uidl for drop in drops if drop.uidl is not None)
         reset = Sketch.read(since.get(INBOX)).replaced_by(sketch, fewest=FEWEST if self.settings.delete else 1)
@@ -174,28 +174,26 @@ class Pop3Mailbox:
 
     async def _named(self) -> None:
         """See that every listed message has its name, also before the first page was asked for."""
-        if not self._numbers:
-            for page in cut(await self._listed(), self.settings.page_count, self.settings.page_octets):
-                await self._name(page)
-                self._held.clear()
-
-    def _forget_names(self) -> None:
-        self._numbers.clear()
-        self._held.clear()
-        self._copies.clear()
+        for page in cut(await self._listed(), self.settings.page_count, self.settings.page_octets):
+            await self._name(page)
+            self._held.clear()
 
     async def _name(self, page: Sequence[Drop]) -> list[str]:
-        """Each message's unique id; anonymous ones are fetched, and held until the page is done with."""
-        anonymous = [drop for drop in page if drop.uidl is None]
+        """Each message's unique id, found out once in a session: what is marked as deleted cannot be fetched again.
+
+        Anonymous messages are fetched, and held until the page is done with.
+        """
+        fresh = [drop for drop in page if drop.number not in self._names]
+        anonymous = [drop for drop in fresh if drop.uidl is None]
         whole = [drop.size <= self.settings.max_message for drop in anonymous]
         commands = [_retr(drop) if all_ else _top(drop) for drop, all_ in zip(anonymous, whole, strict=True)]
         limits = [_most(d, self.settings.max_message) if all_ else MAX_HEADER for d, all_ in zip(anonymous, whole, strict=True)]
-        names: dict[int, str] = {}
+        names = {drop.number: drop.uidl for drop in fresh if drop.uidl is not None}
         async for number, octets in self._answers(commands, limits):
             names[anonymous[number].number] = self._by_content(octets, hold=whole[number])
-        ids = [drop.uidl if drop.uidl is not None else names[drop.number] for drop in page]
-        self._numbers.update(zip(ids, page, strict=True))
-        return ids
+        self._names.update(names)
+        self._numbers.update((names[drop.number], drop) for drop in fresh)
+        return [self._names[drop.number] for drop in page]
 
     def _by_content(self, octets: bytes | Answer, *, hold: bool) -> str:
         """`sha256:DIGEST:COPY`; a message that the server refuses is named by its place, and refused again when fetched."""

@@ -127,7 +127,8 @@ class Session:
             self._busy = False
 
     async def _send(self, line: bytes, *, secret: bool = False) -> None:
-        self._show(">", line.split(b" ")[0] + b" ***" if secret else line)
+        command, blank, _ = line.partition(b" ")
+        self._show(">", (command + b" ***" if blank else b"***") if secret else line)  # a SASL response is one word
         await self.connection.write(line + b"\r\n")
 
     async def _pipelined(self, commands: Sequence[bytes]) -> AsyncGenerator[int, None]:

@@ -72,7 +72,7 @@ async def fetched(box, wanted, limit=LIMIT):
 
 async def new_octets(box, since=None):
     """The octets of everything, page by page as a receiver reads them."""
-    return [one.octets async for page in box.pages(since or {}) async for one in box.fetch(page.listings, limit=LIMIT)]
+    return [one.octets async for page in box.pages(since or {}) for one in await fetched(box, page.listings)]
 
 
 def receipts(some):
