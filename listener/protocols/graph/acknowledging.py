@@ -2,7 +2,8 @@
 
 Immutable ids follow a message through the whole mailbox, so an id alone does not say that the message still lies where it was
 listed. Before moving or deleting we look: what somebody moved elsewhere is left alone and counts as confirmed, as with IMAP,
-where its UID would be gone. The same look makes both idempotent: a second DELETE of an id would hit the copy in Deleted Items.
+where its UID would be gone. The same look makes both idempotent. Deleting is moving to Deleted Items, which is what Graph's
+DELETE does the first time; repeated by whomever, DELETE would hit the copy there, and aiohttp repeats it on a lost connection.
 Marking as read needs no look. Refusals of single messages leave them owed; a few in a row end the attempt.
 """
 
@@ -41,7 +42,7 @@ class Acknowledger:
         if self._after.action is Action.KEEP:
             return list(receipts)
         target = await self._target()
-        if target is None and self._after.action is Action.MOVE:
+        if target is None and self._after.action is not Action.SEEN:
             return []
         confirmed: list[Receipt] = []
         refusals_in_a_row = 0
@@ -71,7 +72,7 @@ class Acknowledger:
     async def _one(self, receipt: Receipt, target: str | None) -> Reply | None:
         """None: it is done, or there is nothing to be done. Else the refusal."""
         if self._after.action is Action.SEEN:
-            reply = await self._client.ask("PATCH", self._url(receipt), body={"isRead": True})
+            reply = await self._client.ask("PATCH", self._client.url("messages", receipt.unique_id), body={"isRead": True})
             if reply.ok:
                 self.echoes.add(receipt.unique_id)
             return _left(reply)
@@ -81,8 +82,6 @@ class Acknowledger:
         parent = identifier(looked.document.get("parentFolderId"))
         if parent is not None and not await self._is_in(parent, receipt):
             return None
-        if target is None:
-            return _left(await self._client.ask("DELETE", self._url(receipt)))
         body = {"destinationId": target}
         return _left(await self._client.ask("POST", self._client.url("messages", receipt.unique_id, "move"), body=body))
 
@@ -93,16 +92,15 @@ class Acknowledger:
             return False
 
     async def _target(self) -> str | None:
-        if self._after.action is not Action.MOVE:
+        if self._after.action is Action.SEEN:
             return None
         try:
+            if self._after.action is Action.DELETE:
+                return await self._folders.deleted_items()
             return await self._folders.id_of(self._after.target)
         except FolderMissing as missing:
             self._notice(f"nothing can be moved: {missing.reason}")
             return None
-
-    def _url(self, receipt: Receipt) -> str:
-        return self._client.url("messages", receipt.unique_id)
 
 
 def _left(reply: Reply) -> Reply | None:

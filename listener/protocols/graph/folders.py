@@ -18,7 +18,8 @@ from .links import identifier
 
 PAGE = 250
 MAX_DEPTH = 50
-WELL_KNOWN = frozenset({"archive", "deleteditems", "drafts", "junkemail", "outbox", "sentitems"})
+DELETED = "deleteditems"
+WELL_KNOWN = frozenset({"archive", DELETED, "drafts", "junkemail", "outbox", "sentitems"})
 NAMES_SHOWN = 20
 
 
@@ -35,6 +36,15 @@ class Folders:
         if name not in self._ids:
             self._ids[name] = await self._find(name)
         return self._ids[name]
+
+    async def deleted_items(self) -> str:
+        """The id of Deleted Items, whatever it is called. Raises FolderMissing."""
+        if DELETED not in self._spellings:
+            found = await self._well_known(DELETED)
+            if found is None:
+                raise FolderMissing(DELETED, "the mailbox has no folder for deleted items")
+            self._spellings[DELETED] = found
+        return self._spellings[DELETED]
 
     def forget(self) -> None:
         """Folders may have been renamed, deleted, made: ask anew."""
