@@ -44,46 +44,15 @@ _SPACES = re.compile(" {2,}")
 _SHOWN_SCHEMES = ("http://", "https://", "mailto:", "ftp://")
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 
-_PARAGRAPHS = frozenset(
-    ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "blockquote", "table", "hr", "fieldset"]
+_PARAGRAPH_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol dl pre blockquote table hr fieldset"
+_BLOCK_NAMES = (
+    "address article aside body caption center dd details dialog dir div dt figcaption figure footer form header legend"
+    " li main menu nav option section summary tbody tfoot thead tr title"
 )
-_BLOCKS = _PARAGRAPHS | frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "option",
-        "section",
-        "summary",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "title",
-    ]
-)
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
-)
+_VOID_NAMES = "area base br col embed hr img input link meta param source track wbr"
+_PARAGRAPHS = frozenset(_PARAGRAPH_NAMES.split())
+_BLOCKS = _PARAGRAPHS | frozenset(_BLOCK_NAMES.split())
+_VOID = frozenset(_VOID_NAMES.split())
 _ONLY_BLOCKS = _BLOCKS - {"blockquote", "ul", "ol", "li", "pre"}
 _MEANT = _BLOCKS | frozenset(["br", "ul", "ol", "td", "th", "a", "img"])
 _SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
