@@ -20,11 +20,17 @@ def composed(kind: str, body: bytes, number: int) -> bytes | None:
             return base64.b64decode(body, validate=True)
         except binascii.Error:
             return None
+    value = parameters(body)
+    return from_json(value.get("message") or json.loads(body), number) if value else None
+
+
+def parameters(body: bytes) -> dict[str, Any]:
+    """The parameters of an action by name in small letters: case does not matter to Graph, and the SDK begins them large."""
     try:
         value = json.loads(body)
     except ValueError:
-        return None
-    return from_json(value.get("message", value), number) if isinstance(value, dict) else None
+        return {}
+    return {name.lower(): given for name, given in value.items()} if isinstance(value, dict) else {}
 
 
 def from_json(value: Mapping[str, Any], number: int) -> bytes:

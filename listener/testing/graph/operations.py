@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from ..store import Message
 from .answers import Answer, bad_request, document, item_not_found, refused
-from .composing import composed
+from .composing import composed, parameters
 from .delta import DEFAULT_PAGE, Delta, selected
 from .exchange import DRAFT, WELL_KNOWN, Exchange, Place, received
 from .script import Asked
@@ -144,7 +144,7 @@ class Mailbox:
         place = self.exchange.find(asked.id)
         if place is None:
             return item_not_found()
-        target = self.exchange.folder_named(str(json.loads(asked.body).get("destinationId", "")))
+        target = self.exchange.folder_named(str(parameters(asked.body).get("destinationid", "")))
         if target is None:
             return item_not_found()
         return document(self._json(asked, self.exchange.move(place, target)), 201)

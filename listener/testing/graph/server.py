@@ -215,7 +215,7 @@ def _asked(request: web.Request, body: bytes) -> Asked:
     name = _NAMES.get((request.method, shape), "unknown") if known else "unknown"
     user = parts[3].lower() if known else ""
     at = asyncio.get_running_loop().time()
-    return Asked(name, user, request.method, path, dict(request.query), dict(request.headers), body, at)
+    return Asked(name, user, request.method, path, dict(request.query), request.headers, body, at)
 
 
 def _spoilt(answer: Answer, fault: Fault) -> Answer:
