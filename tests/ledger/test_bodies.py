@@ -12,7 +12,7 @@ def test_what_is_packed_is_unpacked(reply: str) -> None:
         "a@example.net",
         subject="Überraschung \ud800",
         from_=(Address("Ann", "ann@example.net"),),
-        text="all of it",
+        text="\nall of it\n",
         reply=Reply(reply, "> quoted", "-- Ann"),
         attachments=(Attachment("a.pdf", "application/pdf", 3, "00", None, "attachment"),),
     )
@@ -21,4 +21,4 @@ def test_what_is_packed_is_unpacked(reply: str) -> None:
 
 def test_the_same_text_is_kept_once() -> None:
     text = "x" * 1000
-    assert len(pack(InboundMessage("a@b", text=text, reply=Reply(text)))) < 1700
+    assert len(pack(InboundMessage("a@b", text=text + "\n", reply=Reply(text)))) < 1700
