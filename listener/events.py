@@ -41,7 +41,7 @@ EVENTS: Mapping[str, str] = {
     "ledger.stalled": "The ledger has not answered for `seconds`: storage hangs.",
     "ledger.writable": "The ledger can be written again; fetching goes on.",
     "library.said": "A warning or error of a library, in its own words.",
-    "message.filed": "A message joined or opened a case.",
+    "message.filed": "A message joined or opened a case (level debug; `listener explain ENTRY` has it for each message).",
     "message.given_up": "A message could not even be marked as dead; it stays as it is until the next start. Please report it.",
     "message.parked": "Stored messages belong to an account that is not configured; they wait until it is.",
     "message.parse_failed": "Parsing a message crashed or took too long; after three times it is quarantined.",

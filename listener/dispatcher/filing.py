@@ -260,7 +260,7 @@ class Filing:
             assert work.parsed is not None
             if cases.get(work.id) is not None:
                 filed += 1
-                log.info("message.filed", entry=work.id, account=work.account, case=cases[work.id])
+                log.debug("message.filed", entry=work.id, account=work.account, case=cases[work.id])
             else:
                 reason = work.parsed.reason or UNFILABLE
                 self._observer.set_aside(reason)
