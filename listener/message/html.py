@@ -121,6 +121,7 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]*)")
 
 
 def _unescape(text: str) -> str:
+    text = text.replace("&nbsp;", "\xa0")  # by far the most frequent
     if "&" not in text:
         return text
     return unescape(_LONG_REFERENCE.sub("\ufffd", text))
@@ -133,7 +134,9 @@ def _seen(markup: str) -> str:
     """
     if not _SKIPPED.search(markup):
         return markup
-    lowered = markup.translate(_LOWER)
+    lowered = markup.lower()
+    if len(lowered) != len(markup):  # a few letters have a longer lower case; tag names are ASCII
+        lowered = markup.translate(_LOWER)
     kept, position = [], 0
     never_closed: set[str] = set()
     while skipped := _SKIPPED.search(markup, position):
@@ -150,7 +153,7 @@ def _seen(markup: str) -> str:
     return "".join(kept) + markup[position:]
 
 
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}  # unlike `str.lower` it never changes the length
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 class _Hidden:

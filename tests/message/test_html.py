@@ -31,6 +31,7 @@ TEXTS = {
     "preformatted among other text": ("<p>One <b>two</b>\nthree<pre>a\nb</pre>", "One two three\n\na\nb"),
     "comment around a style": ("<!-- <style> -->One<style>p{}</style>Two", "OneTwo"),
     "style and script": ("<style>p{}</style><script>alert(1)</script>One", "One"),
+    "letters whose lower case is longer": ("İİİ<STYLE>p{}</STYLE>One", "İİİOne"),
     "style in capitals": ("<STYLE>p{}</STYLE>One", "One"),
     "style never closed": ("<style>One", "One"),
     "head": ("<html><head><title>No</title></head><body>One</body></html>", "One"),
