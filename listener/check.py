@@ -19,10 +19,15 @@ from .config_files import account_warnings
 from .config_values import as_duration
 from .credentials import Section, TokenOf, credentials_of, endpoint_of
 from .errors import AccountFailure, AuthenticationRefused, ConnectionLost, FolderMissing
+from .mailbox import Folder
 from .presets import providers
 from .protocols import smtp
+from .protocols.connection import Connection
 from .protocols.dial import Timing, dial
 from .protocols.endpoint import Endpoint, Security
+from .protocols.graph.grants import granted
+from .protocols.graph.mailbox import GraphMailbox, GraphSettings
+from .protocols.graph.sending import GraphSender
 from .protocols.imap import mutf7, sign_in
 from .protocols.imap.encode import Command
 from .protocols.imap.folders import folder_status, open_folder
@@ -103,14 +108,15 @@ async def check_account(account: Account, token_of: TokenOf, *, now: Callable[[]
 
 
 async def _receiver(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
-    known = account.receiver.protocol == ReceiverProtocol.IMAP
-    async for step in _guarded(watch, account, _imap(watch, account, token_of, now) if known else _unknown(watch, account)):
+    way = {ReceiverProtocol.IMAP: _imap, ReceiverProtocol.GRAPH: _graph}.get(account.receiver.protocol)
+    async for step in _guarded(watch, account, way(watch, account, token_of, now) if way else _unknown(watch, account)):
         yield step
 
 
 async def _sender(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
-    known = account.sender is not None and account.sender.protocol == SenderProtocol.SMTP
-    async for step in _guarded(watch, account, _smtp(watch, account, token_of, now) if known else _unknown(watch, account)):
+    ways = {SenderProtocol.SMTP: _smtp, SenderProtocol.GRAPH: _graph_sender}
+    way = ways.get(account.sender.protocol) if account.sender else None
+    async for step in _guarded(watch, account, way(watch, account, token_of, now) if way else _unknown(watch, account)):
         yield step
 
 
@@ -182,6 +188,63 @@ async def _smtp(watch: _Watch, account: Account, token_of: TokenOf, now: Callabl
         yield watch.ok(f"signed in as {credentials.user}; nothing was sent")
     finally:
         await smtp.leave(client)
+
+
+async def _graph(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
+    async for step in _graph_way(watch, endpoint, credentials, now):
+        yield step
+    watch.begin("sign-in")
+    mailbox = account.receiver.user_principal_name or account.receiver.user
+    settings = GraphSettings(tuple(account.receiver.folders), read_only=True)
+    session = await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings)
+    try:
+        grants = granted(await credentials.ask())
+        lacking = account.receiver.after != "keep" and "Mail.Read" in grants and "Mail.ReadWrite" not in grants
+        hint = "without Mail.ReadWrite nothing can be marked, moved or deleted: grant it, or set after" if lacking else ""
+        said = f"the mailbox {mailbox} answers" + (f"; the token grants {_few(grants)}" if grants else "")
+        yield watch.ok(said, hint, "receiver.after" if hint else "")
+        for folder in account.receiver.folders:
+            watch.begin("folder")
+            yield watch.ok(f'"{folder}": {await session.count(Folder(folder))} messages')
+            watch.begin("delta")
+            yield watch.ok(f"the server lists its changes, {await session.first_page(Folder(folder))} on the first page")
+        if account.receiver.move_to is not None:
+            watch.begin("move target")
+            try:
+                await session.count(Folder(account.receiver.move_to))
+            except FolderMissing as error:
+                yield replace(watch.failed(error), setting="receiver.after")
+            else:
+                yield watch.ok(f'"{account.receiver.move_to}" is there')
+    finally:
+        await session.close()
+
+
+async def _graph_sender(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
+    endpoint, credentials = endpoint_of(account, "sender"), credentials_of(account, "sender", token_of)
+    async for step in _graph_way(watch, endpoint, credentials, now):
+        yield step
+    watch.begin("sign-in")
+    sender = await GraphSender.open(endpoint, credentials.user, credentials.ask)
+    try:
+        await sender.check()
+        grants = granted(await credentials.ask())
+        lacking = grants and "Mail.Send" not in grants
+        hint = "the token does not say Mail.Send: grant it, unless a role assignment in Exchange does" if lacking else ""
+        yield watch.ok(f"the mailbox {credentials.user} answers; nothing was sent", hint, "sender.oauth" if hint else "")
+    finally:
+        await sender.close()
+
+
+async def _graph_way(watch: _Watch, endpoint: Endpoint, credentials: Credentials, now: Callable[[], float]) -> Steps:
+    async for step in _reach(watch, endpoint):
+        yield step
+    watch.begin("tls")
+    connection = await Connection.open(endpoint)
+    connection.close()
+    yield _secured(watch, endpoint, connection.facts, now)
+    yield await _secret(watch, credentials)
 
 
 # --- steps that both have ------------------------------------------------------------------------------------------------

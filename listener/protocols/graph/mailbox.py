@@ -111,6 +111,16 @@ class GraphMailbox:
         state = State(watched.id, walk.state.link) if since is None else State(watched.id, floor=since)
         return Baseline(state.text(), before, tuple(present))
 
+    async def count(self, folder: Folder) -> int:
+        """How many messages it holds, as the server says. Raises FolderMissing."""
+        return await self._folders.count((await self._watched(folder)).id)
+
+    async def first_page(self, folder: Folder) -> int:
+        """How many items the first page of its delta lists; asking changes nothing. Raises FolderMissing."""
+        watched = await self._watched(folder)
+        async with aclosing(self._round(watched, State(watched.id)).walk()) as walk:
+            return len(await anext(walk))
+
     async def pages(self, since: Mapping[Folder, SyncState]) -> AsyncGenerator[Page, None]:
         missing: FolderMissing | None = None
         for name in await self.folders():

@@ -24,11 +24,11 @@ _IDENTITY = re.compile(r"internetMessageId eq '((?:[^']|'')*)'")
 
 @dataclass(slots=True)
 class Mailbox:
-    """One mailbox behind Graph; `sent` holds what left it, in order."""
+    """One mailbox behind Graph; `sent` holds what left it, in order; `base` is the URL that links begin with."""
 
     user: str
     exchange: Exchange
-    base: str
+    base: str = ""
     delta: Delta = field(init=False)
     sent: list[bytes] = field(default_factory=list)
     made: int = 0

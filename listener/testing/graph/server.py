@@ -87,7 +87,7 @@ class GraphServer:
         self.transcript: list[Asked] = []
         self.counters = Counters()
         self.denied: dict[str, Answer] = {}
-        self.mailboxes = {user.lower(): Mailbox(user, Exchange(Store(now)), "") for user in users}
+        self.mailboxes = {user.lower(): Mailbox(user, Exchange(Store(now))) for user in users}
         self.now = now
         self.failures: list[Exception] = []
         self._runner: web.AppRunner | None = None
@@ -110,8 +110,6 @@ class GraphServer:
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        for mailbox in self.mailboxes.values():
-            mailbox.base = self.url
 
     async def stop(self) -> None:
         """Drop open connections, refuse new ones; `start` listens again on the same port. Idempotent.
@@ -182,7 +180,9 @@ class GraphServer:
         if answer is None and self.observe is not None:
             self.observe(asked)
         if answer is None and fault.execute:
-            answer = self.mailboxes[asked.user].carry_out(asked)
+            mailbox = self.mailboxes[asked.user]
+            mailbox.base = f"{request.scheme}://{request.host}"  # links name the host that was asked
+            answer = mailbox.carry_out(asked)
         if fault.close:
             return _reset(request)
         return await _send(request, _spoilt(answer or Answer(), fault), fault)
