@@ -23,6 +23,7 @@ from .mailbox import Mailbox
 from .oauth import Tokens, TokenUse
 from .receiver import ByteBudget, Receiver
 from .seams import Seams
+from .seats import Seats
 from .status import AccountState, AccountStatus
 
 CLOSING = 10.0
@@ -94,6 +95,7 @@ class AccountRunner:
         shared: Shared,
         budget: ByteBudget,
         logins: LoginGate,
+        seats: Seats,
         gate: FetchGate,
         paused: bool,
     ) -> None:
@@ -101,9 +103,10 @@ class AccountRunner:
         self.status = AccountStatus(account.id, account.receiver.protocol)
         self.gate = gate
         self.paused = paused
-        self._config = config
+        self.config = config
         self._shared = shared
         self._logins = logins
+        self._seats = seats
         self._patience = Patience(shared.clock, shared.chance.uniform, account.receiver.poll_interval)
         self._tokens = TokenUse(shared.tokens, self._note_expiry)
         self._receiver = self._make_receiver(budget)
@@ -122,7 +125,7 @@ class AccountRunner:
             self.status,
             since=self.account.since,
             owe=self.account.receiver.after != "keep",
-            limit=self._config.limits.max_message,
+            limit=self.config.limits.max_message,
             on_accepted=self._accepted,
             may_fetch=self.gate,
         )
@@ -132,7 +135,7 @@ class AccountRunner:
         self.gate.landed(accepted.accepted)
 
     async def _open_mailbox(self) -> Mailbox:
-        mailbox = await self._shared.seams.open_mailbox(self.account, self._config, self._tokens.token_of)
+        mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of)
         self._patience.opened()
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
         if self.account.receiver.protocol is not ReceiverProtocol.GRAPH:  # that one shows a token with each request
@@ -194,12 +197,21 @@ class AccountRunner:
                 if self.paused:
                     await self._stay_paused()
                     continue
-                await self._logins.turn(self.account.receiver.host)
-                await self.gate.wait_if_closed()
-                if not self.paused:
-                    await self._rest(await self._one_session())
+                self._say_why_it_waits()
+                async with self._seats.taken(self.account):
+                    await self._logins.turn(self.account.receiver.host)
+                    await self.gate.wait_if_closed()
+                    rest = None if self.paused else await self._one_session()
+                if rest is not None:
+                    await self._rest(rest)
         finally:
             self.status.enter(AccountState.STOPPED)
+
+    def _say_why_it_waits(self) -> None:
+        if why := self._seats.why_wait(self.account):
+            self.status.enter(AccountState.BACKOFF)
+            self.status.last_error = why
+            log.warning("account.waits", account=self.account.id, error=why)
 
     async def _one_session(self) -> Rest:
         """Run a session to its end, and say how to go on."""

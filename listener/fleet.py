@@ -16,7 +16,9 @@ from .admin.health import UNPROCESSED, account_rows
 from .config import Account, Config, Limits
 from .ledger import Ledger, Row
 from .logins import LoginGate
+from .preview import preview
 from .receiver import ByteBudget
+from .seats import Seats
 from .status import AccountStatus
 
 LOOK_AGAIN = 0.05
@@ -40,6 +42,7 @@ class Fleet:
         self._shared = shared
         self._budget = ByteBudget(limits.fetch_budget)
         self._logins = LoginGate(limits.login_rate, shared.clock)
+        self._seats = Seats()
         self._room = Room(shared.ledger, shared.clock)
         self._members: dict[str, _Member] = {}
 
@@ -91,7 +94,7 @@ class Fleet:
     def _runner(self, account: Account, config: Config, paused: bool) -> AccountRunner:
         room = partial(self._room.wait, account.id, config.limits.account_backlog, config.limits.backlog)
         gate = FetchGate(room, self._room.landed)
-        return AccountRunner(account, config, self._shared, self._budget, self._logins, gate, paused)
+        return AccountRunner(account, config, self._shared, self._budget, self._logins, self._seats, gate, paused)
 
     # --- Controls -------------------------------------------------------------------------------------------------------
 
@@ -120,6 +123,12 @@ class Fleet:
     async def token(self, profile: str, user: str, protocol: str) -> str:
         """An access token of that profile. Raises AccountFailure."""
         return await self._shared.tokens.source(profile, user, protocol).token()
+
+    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
+        """Which messages would be processed, and how. Raises AccountFailure."""
+        runner, shared = self._members[account].runner, self._shared
+        async with self._seats.taken(runner.account):
+            return await preview(runner.account, runner.config, shared.ledger, shared.tokens.token_of, since=since, limit=limit)
 
 
 class Room:

@@ -30,14 +30,14 @@ from .admin.metrics import Metrics
 from .admin.server import AdminServer, AdminUnavailable, admin_token
 from .admin.verbs import Verbs
 from .backoff import Backoff
-from .config import Account, Config, changes
+from .config import Config, changes
 from .dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
 from .errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from .fleet import Fleet
 from .hooks import HookHost
 from .hooks.build import start_hosts, stop_hosts
 from .keeper import Work, keep
-from .message.model import Trust
+from .opening import trust_of
 from .seams import Seams
 from .systemd import Notifier
 
@@ -57,9 +57,6 @@ AFTER_FULL = 2.0
 
 FIXED_LIMITS = ("fetch_budget", "login_rate", "parse_timeout", "parse_memory")
 """Limits that take effect at the start only."""
-TOPMOST = "topmost-no-authserv-id"
-"""Microsoft 365 writes no authserv-id; the topmost field is its own."""
-
 FINE, AT_ONCE, TRY_AGAIN, CONFIGURATION = 0, 1, 75, 78
 
 log = structlog.get_logger(__name__)
@@ -366,12 +363,6 @@ def limits_of(config: Config) -> DispatchLimits:
 def plans_of(config: Config) -> dict[str, AccountPlan]:
     """What the dispatcher is told of each account."""
     return {account.id: AccountPlan(tuple(account.hooks), trust_of(account)) for account in config.accounts}
-
-
-def trust_of(account: Account) -> Trust:
-    """Whose verdicts on senders this account believes."""
-    believed = account.trust.authserv_id
-    return Trust(topmost_without_id=True) if believed == TOPMOST else Trust(believed)
 
 
 def _gave_up(code: int, error: ListenerError) -> int:

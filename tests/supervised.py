@@ -33,12 +33,12 @@ def configured(folder: Path, *ids: str, limits: dict[str, Any] | None = None, **
     """A checked configuration with these accounts."""
     token = folder / "token"
     token.write_text(TOKEN + "\n")
-    receiver = {"protocol": "imap", "host": "127.0.0.1", "security": "none", "user": "u", **account.pop("receiver", {})}
+    receiver = {"protocol": "imap", "host": "127.0.0.1", "security": "none", **account.pop("receiver", {})}
     return Config(
         listener={"state_dir": str(folder / "state")},
         admin={"bind": "127.0.0.1:0", "token_file": str(token)},
         limits=limits or {},
-        accounts=[{"id": id, "start": "all", "receiver": receiver, **account} for id in ids],
+        accounts=[{"id": id, "start": "all", "receiver": {"user": id, **receiver}, **account} for id in ids],
     )
 
 

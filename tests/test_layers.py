@@ -7,7 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
-    4: {"__main__", "commands", "demo", "supervisor", "fleet", "account_runner", "logins", "keeper", "seams", "config_docs"},
+    4: {"__main__", "commands", "demo", "supervisor", "fleet", "account_runner", "logins", "keeper", "seams", "config_docs"}
+    | {"seats"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
     2: {
         "ledger",

@@ -40,6 +40,7 @@ ROUTES = (
     Route("cases", "GET", "/cases", PAGED),
     Route("case", "GET", "/cases/{case}"),
     Route("backup", "POST", "/backup", ("file",), private=True),
+    Route("preview", "GET", "/accounts/{account}/preview", ("since", "limit"), private=True),
     Route("token", "POST", "/oauth/{profile}/token", ("user", "protocol"), private=True),
 )
 

@@ -10,12 +10,13 @@ LedgerError.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import AccountFailure, ListenerError, PermanentFailure
+from ..errors import AccountFailure, ListenerError, PermanentFailure, Refused
 from ..ledger import Ledger, Row, State
 from ..status import AccountState, AccountStatus
 from .health import account_rows
@@ -56,6 +57,10 @@ class Controls(Protocol):
 
     async def token(self, profile: str, user: str, protocol: str) -> str:
         """An access token of that profile. Raises AccountFailure."""
+        ...
+
+    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
+        """Which messages would be processed, and how. Raises AccountFailure."""
         ...
 
 
@@ -154,6 +159,14 @@ class Verbs:
         row = await self.explain(number)
         return {"id": number, "account": row["account"], "state": await change(number)}
 
+    async def preview(self, account: str, since: str | None = None, limit: str | int = DEFAULT_LIMIT) -> list[Row]:
+        """Which messages would be processed, and how; `since` in POSIX seconds."""
+        self._known(account)
+        try:
+            return await self.controls.preview(account, _moment(since), _limit(limit))
+        except AccountFailure as error:
+            raise Refused(str(error)) from error
+
     async def token(self, profile: str, user: str = "", protocol: str = "") -> Row:
         """An access token, for `check`: only the daemon can keep a refresh token that changes with each use."""
         if protocol not in PROTOCOLS:
@@ -200,6 +213,10 @@ class Ledgerwise:
         """There are no profiles here."""
         raise PermanentFailure("no daemon runs that could have a token", setting=f"oauth.{profile}")
 
+    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
+        """The command line opens the mailbox itself."""
+        raise PermanentFailure("no daemon runs that could open the mailbox")
+
 
 def entry_id(text: str | int) -> int:
     """A message's number as people type it. Raises BadRequest."""
@@ -214,6 +231,16 @@ def _limit(value: str | int) -> int:
     if not 1 <= number <= MAX_LIMIT:
         raise BadRequest(f"limit must be from 1 to {MAX_LIMIT}, not {str(value)[:40]!r}")
     return number
+
+
+def _moment(value: str | None) -> float | None:
+    try:
+        seconds = None if value is None else float(value[:30])
+    except ValueError:
+        seconds = math.nan
+    if seconds is not None and not 0 <= seconds <= MAX_ENTRY:
+        raise BadRequest(f"not a time: {str(value)[:40]!r}")
+    return seconds
 
 
 def _before(value: str | int | None) -> int | None:

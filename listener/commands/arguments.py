@@ -47,6 +47,13 @@ def _daemon(commands: _Commands) -> None:
     check = _command(commands, "check", "check:check", "every fault of the configuration, then each account's connection")
     check.add_argument("account", nargs="*", metavar="ACCOUNT", help="only these accounts")
     check.add_argument("--offline", action="store_true", help="the configuration only; connect to nothing")
+    said = "which messages would be processed, and how; changes nothing"
+    preview = _command(commands, "preview", "preview:preview", said)
+    preview.add_argument("account", metavar="ACCOUNT")
+    preview.add_argument(
+        "--since", type=_moment, metavar="DATE", help="what was received from then on, or all; else what comes next"
+    )
+    preview.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N (20)")
     said = "parse messages and print one JSON object a line"
     parse = _command(commands, "parse", "parse:parse", said, config=False, json="the default, and the only way")
     parse.add_argument("path", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
@@ -116,6 +123,18 @@ def _lazy(runs: str) -> Run:
         return found(arguments)
 
     return run
+
+
+def _moment(text: str) -> float:
+    from ..config_values import start_time
+
+    try:
+        found = start_time(text if text == "all" else f"since:{text}")
+    except ValueError:
+        found = None
+    if found is None:
+        raise argparse.ArgumentTypeError(f"not a date such as 2026-01-31, nor all: {text[:40]!r}")
+    return found
 
 
 def _positive(text: str) -> int:

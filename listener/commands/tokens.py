@@ -23,11 +23,14 @@ from .control import CommandFailed, RemoteCall, daemon_answers
 
 
 @asynccontextmanager
-async def tokens(config: Config, accounts: Sequence[Account]) -> AsyncIterator[TokenOf]:
-    """What gives tokens to sessions of these accounts. Raises LedgerError, ConfigurationError."""
+async def tokens(config: Config, accounts: Sequence[Account], ledger: Ledger | None = None) -> AsyncIterator[TokenOf]:
+    """What gives tokens to sessions of these accounts; `ledger` is one that is open already.
+
+    Raises LedgerError, ConfigurationError.
+    """
     async with AsyncExitStack() as stack:
         changing = {name for name in _used(accounts) if _changes(config, name)}
-        keeper = await _keeper(config, stack) if changing else None
+        keeper = await _keeper(config, ledger, stack) if changing else None
         plain = Tokens(config.oauth, _Nowhere())
         stack.push_async_callback(plain.close)
 
@@ -47,15 +50,16 @@ def _changes(config: Config, name: str) -> bool:
     return profile is not None and profile.grant is Grant.REFRESH_TOKEN
 
 
-async def _keeper(config: Config, stack: AsyncExitStack) -> TokenOf:
+async def _keeper(config: Config, ledger: Ledger | None, stack: AsyncExitStack) -> TokenOf:
     """Who can use a refresh token and keep the next one."""
     state_dir = config.listener.state_dir
-    if await asyncio.to_thread(daemon_answers, state_dir):
-        return _asking(RemoteCall(state_dir / CONTROL_SOCKET))
-    if not (state_dir / LEDGER).exists():
-        return _not_yet
-    ledger = await Ledger.open(state_dir, expect_state=config.listener.expect_state)
-    stack.push_async_callback(ledger.close)
+    if ledger is None:
+        if await asyncio.to_thread(daemon_answers, state_dir):
+            return _asking(RemoteCall(state_dir / CONTROL_SOCKET))
+        if not (state_dir / LEDGER).exists():
+            return _not_yet
+        ledger = await Ledger.open(state_dir, expect_state=config.listener.expect_state)
+        stack.push_async_callback(ledger.close)
     kept = make_tokens(config, ledger)
     stack.push_async_callback(kept.close)
     return kept.token_of

@@ -80,6 +80,13 @@ def keep_headers(tx: Transaction, account: str, folder: str, heads: Mapping[str,
     filing.write()
 
 
+def filed_where(connection: sqlite3.Connection, account: str, message_ids: Sequence[str]) -> dict[str, str]:
+    """The case of each Message-ID that is filed in this account; of the first, where an id was used again."""
+    by_id = {clean(message_id): message_id for message_id in message_ids}
+    values = {"account": account, "message_ids": json.dumps(list(by_id))}
+    return {by_id[key]: case for key, case in connection.execute(_SQL["filed_where"], values) if case}
+
+
 @dataclass(slots=True)
 class _Filing:
     """A batch on its way; new rows are collected and written together."""
@@ -156,11 +163,9 @@ class _Filing:
         return case
 
     def _filed_where(self, account: str, wanted: Sequence[str]) -> dict[str, str]:
-        """The case of each Message-ID that is filed in this account; of the first, where an id was used again."""
-        by_id = {clean(message_id): message_id for message_id in wanted}
-        here = {by_id[key]: self.filed[account, key] for key in by_id if (account, key) in self.filed}
-        values = {"account": account, "message_ids": json.dumps(list(by_id))}
-        return here | {by_id[key]: case for key, case in self.tx.connection.execute(_SQL["filed_where"], values) if case}
+        """Rows of this batch included, which are not written yet."""
+        here = {one: self.filed[account, clean(one)] for one in wanted if (account, clean(one)) in self.filed}
+        return here | filed_where(self.tx.connection, account, wanted)
 
     def _open_case(self, account: str, digest: bytes, entry: int, message: InboundMessage) -> str:
         values = (account, clean(message.subject), clean(_sender(message)), entry, self.tx.now)

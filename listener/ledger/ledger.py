@@ -270,6 +270,10 @@ class Ledger:
         """What happened to the account as a whole, newest first."""
         return await self._read(queries.account_events, account, limit, before)
 
+    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]:
+        """The case of each of these bare Message-IDs that is filed in this account."""
+        return await self._read(filing.filed_where, account, message_ids)
+
     async def message(self, entry: int) -> InboundMessage | None:
         """What was parsed of it, if it was."""
         return await self._read(queries.message, entry)

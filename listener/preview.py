@@ -1,0 +1,197 @@
+"""What would happen to the mail that is there: what would be processed, which case it would join, who would be answered.
+
+A dry run over a session opened read-only: folders are opened with EXAMINE, mail is fetched with PEEK, nothing is told to the
+server and nothing is written to the ledger, which only answers what it knows. Called by `listener preview`, in the daemon
+where one runs. The rules are those of the daemon (`Ledger.plan`, `cases.decide`, the classification of messages), so what it
+says is what would happen if the mail came in now; messages that the preview itself shows count as filed for the later ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from . import cases
+from .config import Account, Config
+from .credentials import TokenOf
+from .errors import MessageFailure
+from .ledger import Plan
+from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, SyncState
+from .message import Trust
+from .message.model import InboundMessage, Verdict
+from .opening import open_mailbox, trust_of
+from .parsing import Parser
+
+Row = dict[str, Any]
+FETCHED_AT_ONCE = 10
+"""Messages of a preview that are in memory at the same time."""
+NEW = "new"
+
+
+class Known(Protocol):
+    """What the ledger knows; `Ledger` is one, `NothingKnown` another."""
+
+    async def sync_states(self, account: str) -> Mapping[Folder, SyncState]: ...
+    async def baselines(self, account: str) -> Mapping[Folder, Baseline]: ...
+    async def plan(self, account: str, page: Page) -> Plan: ...
+    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]: ...
+
+
+class NothingKnown:
+    """There is no ledger yet."""
+
+    async def sync_states(self, account: str) -> Mapping[Folder, SyncState]:
+        return {}
+
+    async def baselines(self, account: str) -> Mapping[Folder, Baseline]:
+        return {}
+
+    async def plan(self, account: str, page: Page) -> Plan:
+        return Plan(fetch=page.listings)
+
+    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]:
+        return {}
+
+
+async def preview(
+    account: Account, config: Config, known: Known, token_of: TokenOf, *, since: float | None, limit: int
+) -> list[Row]:
+    """Rows of at most `limit` messages, oldest first. `since` (POSIX seconds): what was received from then on, also what is
+    stored already; None: what the daemon would take next.
+
+    Raises AccountFailure as opening and reading a mailbox do, and LedgerError.
+    """
+    parser = Parser(deadline=config.limits.parse_timeout, memory=config.limits.parse_memory)
+    mailbox = await open_mailbox(account, config, token_of, read_only=True)
+    try:
+        foresight = Foresight(account, known, parser, trust_of(account), limit, config.limits.max_message)
+        async with aclosing(foresight.rows(mailbox, since)) as rows:
+            return [row async for row in rows]
+    finally:
+        await mailbox.close()
+        await parser.close()
+
+
+@dataclass
+class Foresight:
+    """One dry run. Message-IDs and digests that it has shown are those of the messages that would be filed by then."""
+
+    account: Account
+    known: Known
+    parser: Parser
+    trust: Trust
+    limit: int
+    max_message: int
+    _ids: dict[str, str] = field(default_factory=dict)
+    _digests: set[bytes] = field(default_factory=set)
+    _cases: int = 0
+
+    async def rows(self, mailbox: Mailbox, since: float | None) -> AsyncGenerator[Row]:
+        """One for each message that would be processed, and with `since` also for those that are stored already."""
+        left = self.limit
+        begin, present = await self._begin(mailbox, since)
+        async with aclosing(mailbox.pages(begin)) as pages:
+            async for page in pages:
+                plan = await self.known.plan(self.account.id, page)
+                wanted = {listing.unique_id for listing in plan.fetch if listing.unique_id not in present}
+                chosen = [one for one in page.listings if self._counts(one, wanted, present, since)][:left]
+                left -= len(chosen)
+                async for row in self._of(mailbox, chosen, wanted):
+                    yield row
+                if left <= 0:
+                    return
+
+    async def _begin(self, mailbox: Mailbox, since: float | None) -> tuple[dict[Folder, SyncState], set[str]]:
+        """Where to list from, and which unique ids are before the baseline."""
+        begin = {} if since is not None else dict(await self.known.sync_states(self.account.id))
+        baselines = {} if since is not None else await self.known.baselines(self.account.id)
+        present: set[str] = set()
+        for folder in await mailbox.folders():
+            if folder in baselines or folder in begin:
+                continue
+            first = await mailbox.baseline(folder, self.account.since if since is None else since)
+            present |= set(first.present)
+            if first.sync_state is not None:
+                begin[folder] = first.sync_state
+        return begin, present
+
+    def _counts(self, listing: Listing, wanted: set[str], present: set[str], since: float | None) -> bool:
+        if since is None:
+            return listing.unique_id in wanted
+        return listing.unique_id not in present and (listing.received_at is None or listing.received_at >= since)
+
+    async def _of(self, mailbox: Mailbox, chosen: Sequence[Listing], wanted: set[str]) -> AsyncGenerator[Row]:
+        for start in range(0, len(chosen), FETCHED_AT_ONCE):
+            few = chosen[start : start + FETCHED_AT_ONCE]
+            new = [listing for listing in few if listing.unique_id in wanted]
+            came = {one.listing.unique_id: one async for one in mailbox.fetch(new, limit=self.max_message)} if new else {}
+            for listing in few:
+                if listing.unique_id in wanted:
+                    yield await self._foreseen(came[listing.unique_id])
+                else:
+                    yield _head(listing) | {"outcome": "known", "why": "it is in the ledger already"}
+
+    async def _foreseen(self, fetched: Fetched) -> Row:
+        row = _head(fetched.listing)
+        match fetched.extent:
+            case Extent.HEADER:
+                return row | {"outcome": "quarantined", "why": "too_large"}
+            case Extent.REFUSED:
+                return row | {"outcome": "quarantined", "why": f"the server does not hand it over: {fetched.detail}"}
+            case Extent.GONE:
+                return row | {"outcome": "ignored", "why": "vanished"}
+        digest = hashlib.sha256(fetched.octets).digest()
+        if digest in self._digests:
+            return row | {"outcome": "ignored", "why": "duplicate of one above"}
+        self._digests.add(digest)
+        try:
+            message = await self.parser.parse(fetched.octets, self.trust)
+        except MessageFailure as error:
+            return row | {"outcome": "quarantined", "why": error.reason}
+        return row | await self._filed(message)
+
+    async def _filed(self, message: InboundMessage) -> Row:
+        asked = [*message.references[-cases.MAX_REFERENCES :], *message.in_reply_to[: cases.MAX_REFERENCES]]
+        where = self._ids | (await self.known.filed_where(self.account.id, asked) if asked else {})
+        decision = cases.decide(message, lambda wanted: {one: where[one] for one in wanted if one in where})
+        case = decision.case or self._new_case()
+        if message.message_id:
+            self._ids.setdefault(message.message_id, case)
+        sends, why = reply(self.account, message)
+        return {
+            "outcome": "filed",
+            "from": message.from_[0].address if message.from_ else "",
+            "subject": message.subject,
+            "message_id": message.message_id,
+            "kind": message.kind.value,
+            "case": case,
+            "why": f"{decision.rule} {decision.matched}".strip(),
+            "hooks": list(self.account.hooks),
+            "reply": {"send": sends, "why": why},
+        }
+
+    def _new_case(self) -> str:
+        self._cases += 1
+        return f"{NEW}-{self._cases}"
+
+
+def reply(account: Account, message: InboundMessage) -> tuple[bool, str]:
+    """Would the rules let this message be answered automatically, and why (not)?"""
+    if account.reply is None:
+        return False, "no replies configured"
+    if message.automatic.suppress_reply:
+        return False, f"automatic mail is not answered: {', '.join(message.automatic.rules) or message.kind.value}"
+    if not message.from_:
+        return False, "it has no sender"
+    if account.reply.to == "verified" and message.authentication.verdict is not Verdict.PASS:
+        return False, f"its sender is not verified ({message.authentication.verdict.value})"
+    return True, f"the rules allow one to {message.from_[0].address}; this version does not send it yet"
+
+
+def _head(listing: Listing) -> Row:
+    at = None if listing.received_at is None else datetime.fromtimestamp(listing.received_at, UTC).isoformat()
+    return {"folder": listing.folder, "unique_id": listing.unique_id, "size": listing.size, "received_at": at}
