@@ -106,9 +106,13 @@ class Receiver(Table):
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
     truststore_file: File | None = setting(
         None,
-        "PEM file with the certificates of the authorities to trust instead of the system's.",
+        "File with the certificates of the authorities to trust instead of the system's: PEM, or PKCS#12 (`.p12`). A Java "
+        "key store has to be converted to PKCS#12.",
         said="the system's",
         example="ca.pem",
+    )
+    truststore_password_file: SecretFile | None = setting(
+        None, "The password of a PKCS#12 `truststore_file`.", said="none", example="truststore-password"
     )
     folders: tuple[Text, ...] = setting(
         ("INBOX",),
@@ -167,6 +171,9 @@ class Sender(Table):
     insecure: Flag = setting(False, "As for the receiver.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
     truststore_file: File | None = setting(None, "As for the receiver.", said="the system's", example="ca.pem")
+    truststore_password_file: SecretFile | None = setting(
+        None, "As for the receiver.", said="none", example="truststore-password"
+    )
     user: Name = setting(
         "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
     )

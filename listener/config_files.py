@@ -19,6 +19,7 @@ from .config_values import Table, bind_address, is_loopback
 from .errors import Fault
 from .presets import notices
 from .toml_lines import Path as KeyPath
+from .truststore import Unusable, certificates
 
 MAX_SECRET = 64 * 1024
 """Octets that a secret file may have; keys and certificates included."""
@@ -30,7 +31,8 @@ def file_faults(table: Table, place: Place) -> Iterator[Fault]:
         if kind == "secret file":
             reason = secret_trouble(path)
         elif at[-1] == "truststore_file":
-            reason = _truststore_trouble(path)
+            side = getattr(table, str(at[0]), None) if len(at) > 1 else None
+            reason = _truststore_trouble(path, getattr(side, "truststore_password_file", None))
         else:
             reason = _file_trouble(path)
         if reason:
@@ -80,13 +82,15 @@ def _file_trouble(path: Path) -> str:
     return ""
 
 
-def _truststore_trouble(path: Path) -> str:
+def _truststore_trouble(path: Path, password_file: Path | None) -> str:
     if reason := _file_trouble(path):
         return reason
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=path)
-    except (ssl.SSLError, OSError):
+        context.load_verify_locations(cadata=certificates(path, password_file))
+    except Unusable as error:
+        return str(error)
+    except ssl.SSLError:
         return f"{path} has no certificates in PEM form (-----BEGIN CERTIFICATE-----)"
     return ""
 

@@ -70,6 +70,7 @@ def endpoint_of(account: Account, section: Section) -> Endpoint:
         security=EndpointSecurity(side.security),
         min_tls=LowestTLS(side.min_tls),
         truststore_file=side.truststore_file,
+        truststore_password_file=side.truststore_password_file,
         insecure=side.insecure,
         section=section,
     )

@@ -36,7 +36,7 @@ LAYERS = {
         "presets",
         "toml_lines",
     }
-    | {"config_files", "backoff", "telemetry", "events", "systemd"},
+    | {"config_files", "truststore", "backoff", "telemetry", "events", "systemd"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 FREE = {"testing", "__init__"}  # for another audience: may use anything, is used by the demo only

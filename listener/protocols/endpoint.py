@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..errors import InsecureConnection
+from ..truststore import Unusable, certificates
 
 
 class Security(StrEnum):
@@ -36,7 +37,7 @@ class LowestTLS(StrEnum):
 class Endpoint:
     """A server's address and the security asked of the connection.
 
-    `truststore_file`: PEM certificates to trust instead of the system's. `section` is where the settings stand
+    `truststore_file`: certificates to trust instead of the system's, PEM or PKCS#12. `section` is where the settings stand
     (`receiver` or `sender`), so that an error can name the one to change.
     """
 
@@ -47,6 +48,7 @@ class Endpoint:
     truststore_file: Path | None = None
     insecure: bool = False
     section: str = "receiver"
+    truststore_password_file: Path | None = None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -64,8 +66,8 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     path = endpoint.truststore_file
     try:
         changed = path.stat().st_mtime_ns if path else 0
-        return _context(endpoint.min_tls, path, changed)
-    except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
+        return _context(endpoint.min_tls, path, endpoint.truststore_password_file, changed)
+    except (OSError, ssl.SSLError, Unusable) as error:
         raise InsecureConnection(
             f"the trust store {path} cannot be used: {_words(error)}",
             setting=endpoint.setting("truststore_file"),
@@ -74,9 +76,9 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 @functools.lru_cache(maxsize=64)
-def _context(lowest: LowestTLS, truststore: Path | None, changed: int) -> ssl.SSLContext:
+def _context(lowest: LowestTLS, truststore: Path | None, password: Path | None, changed: int) -> ssl.SSLContext:
     """A pure function of its arguments but for the files it reads; `changed` stands for their contents."""
-    pem = truststore.read_text("ascii") if truststore else None
+    pem = certificates(truststore, password) if truststore else None
     context = ssl.create_default_context(cadata=pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if lowest == LowestTLS.TLS_1_3 else ssl.TLSVersion.TLSv1_2
     return context
@@ -92,4 +94,6 @@ def is_loopback(address: str) -> bool:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
         return error.strerror.lower()
+    if isinstance(error, Unusable):
+        return str(error)
     return "no PEM certificate in it"
