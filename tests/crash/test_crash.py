@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from crash.world import HUNG, KILLED, World, start_forking
-from listener.testing import ImapServer
+from listener.testing import ImapServer, Pop3Server
 
-AFTERS = ("seen", "move:Done")
-SAMPLE = 8
+AFTERS = ("seen", "move:Done", "pop3:delete", "pop3:keep")
+SAMPLE = {"seen": 8, "move:Done": 8, "pop3:delete": 5, "pop3:keep": 5}
+"""Points of each kind that are tried always; all of them in `make test-long`."""
 SEED = 20261122
 
 
@@ -28,10 +29,10 @@ class Worlds:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count()
-        self._servers: list[ImapServer] = []
+        self._servers: list[ImapServer | Pop3Server] = []
 
     async def new(self, after: str) -> World:
-        server = ImapServer(users={"user": "secret"})
+        server = (Pop3Server if after.startswith("pop3:") else ImapServer)(users={"user": "secret"})
         await server.start()
         self._servers.append(server)
         world = World(self._folder / f"world{next(self._numbers)}", after, server)
@@ -90,14 +91,14 @@ async def fail_and_recover(worlds: Worlds, after: str, at: int, for_good: bool) 
     return [f"call {at} failed {'for good' if for_good else 'once'}: {b}" for b in world.check_the_end()]
 
 
-def sample(points: list[tuple[int, bool]], seed: int) -> list[tuple[int, bool]]:
-    return sorted(random.Random(seed).sample(points, min(SAMPLE, len(points))))
+def sample(points: list[tuple[int, bool]], seed: int, after: str) -> list[tuple[int, bool]]:
+    return sorted(random.Random(seed).sample(points, min(SAMPLE[after], len(points))))
 
 
 @pytest.mark.parametrize("after", AFTERS)
 async def test_killed_at_a_sample_of_calls_nothing_is_lost_or_doubled(worlds: Worlds, after: str) -> None:
     calls = await length(worlds, after)
-    for at, late in sample([(n, late) for n in range(1, calls + 1) for late in (False, True)], SEED):
+    for at, late in sample([(n, late) for n in range(1, calls + 1) for late in (False, True)], SEED, after):
         _, broken = await die_and_recover(worlds, after, at, late)
         assert broken == []
 
@@ -105,7 +106,7 @@ async def test_killed_at_a_sample_of_calls_nothing_is_lost_or_doubled(worlds: Wo
 @pytest.mark.parametrize("after", AFTERS)
 async def test_failing_at_a_sample_of_calls_nothing_is_lost_or_doubled(worlds: Worlds, after: str) -> None:
     calls = await length(worlds, after)
-    for at, for_good in sample([(n, g) for n in range(1, calls + 1) for g in (False, True)], SEED + 1):
+    for at, for_good in sample([(n, g) for n in range(1, calls + 1) for g in (False, True)], SEED + 1, after):
         assert await fail_and_recover(worlds, after, at, for_good) == []
 
 
