@@ -133,10 +133,12 @@ class AccountRunner:
     def _accepted(self, accepted: Accepted) -> None:
         self._shared.metrics.count_accepted(self.status.protocol, accepted)
         self.gate.landed(accepted.accepted)
+        if accepted.accepted:
+            self._patience.mail_came()
 
     async def _open_mailbox(self) -> Mailbox:
         mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of)
-        self._patience.opened()
+        self._patience.opened(getattr(mailbox, "login_delay", 0.0))  # only POP3 servers ask for one
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
         if self.account.receiver.protocol is not ReceiverProtocol.GRAPH:  # that one shows a token with each request
             self._changing = asyncio.create_task(self._change_token(), name=f"token of {self.account.id}")

@@ -1,7 +1,7 @@
 """When may we sign in? Paces sign-ins by host over all accounts, and says how long an account rests after a session.
 
 `LoginGate` keeps a hundred accounts of one provider from arriving in the same second after a restart. `Patience` counts one
-account's failures. Both only compute; the account's runner waits.
+account's failures, `Polling` says how soon to look again. They only compute; the account's runner waits.
 
 Rules of the file
 1. Unknown is temporary.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .backoff import Backoff
 from .errors import (
@@ -41,6 +41,10 @@ TOKEN_LIFE = 60.0
 """Seconds that a session must have lasted for an expired token to be ordinary; sooner, something else is wrong."""
 LONGEST_THROTTLE = 3600.0
 """A server may ask for more, but then we ask again sooner."""
+QUIET_AFTER = 3600.0
+"""Seconds without new mail, after which an account is looked at less often."""
+QUIET_FACTOR = 5.0
+"""By which the interval is then longer: 60 s become 300 s."""
 SPREAD = 0.1
 """Long waits are spread by this part of their length, so that accounts do not march in step."""
 
@@ -63,6 +67,25 @@ class LoginGate:
             await asyncio.sleep(mine - now)
 
 
+class Polling:
+    """How often to look where the server cannot tell by itself: often while mail comes, seldom once it has not for an hour."""
+
+    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._mail_at = clock()
+
+    def mail_came(self) -> None:
+        """New mail was found just now."""
+        self._mail_at = self._clock()
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look; never less than the setting."""
+        quiet = self._clock() - self._mail_at >= QUIET_AFTER
+        return self._interval * QUIET_FACTOR if quiet else self._interval
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What an account does until its next session. `seconds` None: wait until the ledger can be written."""
@@ -78,17 +101,23 @@ class Patience:
     def __init__(self, clock: Callable[[], float], uniform: Callable[[float, float], float], poll_interval: float) -> None:
         self._clock = clock
         self._uniform = uniform
-        self._poll_interval = poll_interval
+        self._polling = Polling(poll_interval, clock)
+        self._next_login = 0.0
         self._backoff = Backoff(uniform)
         self._refusals = 0
         self._well_since: float | None = None
         self._opened_at = -TOKEN_LIFE
 
-    def opened(self) -> None:
-        """A session was opened: the server took our sign-in."""
+    def opened(self, login_delay: float = 0.0) -> None:
+        """A session was opened: the server took our sign-in, and wants so many seconds before the next (RFC 2449 §6.5)."""
         self._opened_at = self._clock()
+        self._next_login = self._opened_at + min(login_delay, LONGEST_THROTTLE)
         if self._well_since is None:
             self._well_since = self._opened_at
+
+    def mail_came(self) -> None:
+        """There is something to look for: look often."""
+        self._polling.mail_came()
 
     def forget(self) -> None:
         """A person says that the trouble is mended."""
@@ -101,11 +130,17 @@ class Patience:
         return self._well_since is not None and self._clock() - self._well_since >= SURVIVAL
 
     def after(self, error: BaseException | None) -> Rest:
-        """How long to rest after a session that ended so (None: as it should)."""
+        """How long to rest after a session that ended so (None: as it should); never less than the server's login delay."""
         if self.proven:
             self.forget()
+        rest = self._after(error)
+        if rest.seconds is None:
+            return rest
+        return replace(rest, seconds=max(rest.seconds, self._next_login - self._clock()))
+
+    def _after(self, error: BaseException | None) -> Rest:
         if error is None:
-            return Rest(self._poll_interval, AccountState.POLLING, "ended")
+            return Rest(self._polling.interval, AccountState.POLLING, "ended")
         if isinstance(error, LedgerFull):
             return Rest(None, AccountState.BACKOFF, "ledger_full")
         if isinstance(error, TokenExpired) and self._clock() - self._opened_at >= TOKEN_LIFE:

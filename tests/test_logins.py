@@ -167,3 +167,31 @@ def test_a_rate_below_one_a_second_spaces_sign_ins():
         return loop.time() - began
 
     assert round(run_virtual(main)) == 20
+
+
+def test_a_quiet_account_is_looked_at_less_often_until_mail_comes(patience, clock):
+    assert patience.after(None).seconds == 60
+    clock.now += 3599
+    assert patience.after(None).seconds == 60
+    clock.now += 1
+    assert patience.after(None).seconds == 300
+    clock.now += 86400
+    patience.mail_came()
+    assert patience.after(None).seconds == 60
+
+
+def test_a_server_that_asks_for_a_delay_between_sign_ins_gets_it(patience, clock):
+    patience.opened(900.0)
+    clock.now += 100
+    assert patience.after(None).seconds == 800
+    assert patience.after(ConnectionLost("x")).seconds == 800
+    assert patience.after(LedgerFull("x")).seconds is None
+    clock.now += 800
+    assert patience.after(None).seconds == 60
+    patience.opened()
+    assert patience.after(None).seconds == 60
+
+
+def test_no_delay_between_sign_ins_switches_an_account_off(patience):
+    patience.opened(999_999.0)
+    assert patience.after(None).seconds == 3600

@@ -118,7 +118,7 @@ async def test_killed_at_every_call_until_a_run_ends_by_itself(worlds: Worlds, a
         died, broken = await die_and_recover(worlds, after, at, late)
         assert broken == []
         if not died:
-            assert at > 20, "the proxies stand around the seams"
+            assert at > 15, "the proxies stand around the seams"
             return
 
 
