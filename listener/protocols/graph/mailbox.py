@@ -75,13 +75,15 @@ class GraphMailbox:
         settings: GraphSettings,
         *,
         client: Mapping[str, Any] | None = None,
+        now: Callable[[], float] = time.time,
         **how: Any,
     ) -> Self:
         """Signed in: the token was taken and the mailbox answers. `mailbox` is the user principal name.
 
         Raises what `GraphClient.ask` raises, and PermanentFailure where the mailbox may not be read.
         """
-        session = cls(await GraphClient.open(endpoint, mailbox, token, **(client or {})), settings, **how)
+        asking = await GraphClient.open(endpoint, mailbox, token, **{"now": now, **(client or {})})
+        session = cls(asking, settings, now=now, **how)
         try:
             await session._folders.id_of("INBOX")
         except BaseException:
