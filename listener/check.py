@@ -28,7 +28,7 @@ from .protocols.endpoint import Endpoint, Security
 from .protocols.graph.grants import granted
 from .protocols.graph.mailbox import GraphMailbox, GraphSettings
 from .protocols.graph.sending import GraphSender
-from .protocols.imap import mutf7, sign_in
+from .protocols.imap import answers, mutf7, sign_in
 from .protocols.imap.encode import Command
 from .protocols.imap.folders import folder_status, open_folder
 from .protocols.imap.session import Session
@@ -39,6 +39,8 @@ DIAL_SECONDS = 30.0
 """For DNS and TCP together."""
 EXPIRES_SOON = 14 * 86400.0
 """Seconds before a certificate's end from which on it is worth a warning."""
+MAX_SKEW = 120.0
+"""Seconds that clocks may differ."""
 USEFUL = ("IDLE", "MOVE", "UIDPLUS", "CONDSTORE", "ESEARCH")
 """Capabilities that make a difference to us."""
 NAMES_SHOWN = 30
@@ -166,7 +168,7 @@ async def _imap(watch: _Watch, account: Account, token_of: TokenOf, now: Callabl
         missing = [name for name in USEFUL if not session.offers(name)]
         yield watch.ok(f"signed in as {credentials.user}", f"without {', '.join(missing)}" if missing else "")
         for folder in account.receiver.folders:
-            yield await _folder(watch, session, folder)
+            yield await _folder(watch, session, folder, now)
         if account.receiver.move_to is not None:
             yield await _target(watch, session, account.receiver.move_to)
         yield await _idle(watch, session, account)
@@ -298,7 +300,7 @@ async def _secret(watch: _Watch, credentials: Credentials) -> Step:
 # --- steps of IMAP -------------------------------------------------------------------------------------------------------
 
 
-async def _folder(watch: _Watch, session: Session, name: str) -> Step:
+async def _folder(watch: _Watch, session: Session, name: str, now: Callable[[], float]) -> Step:
     """One watched folder, opened without changing anything."""
     watch.begin("folder")
     try:
@@ -307,7 +309,18 @@ async def _folder(watch: _Watch, session: Session, name: str) -> Step:
         return replace(watch.failed(error), hint=f"there are: {_few(await _folder_names(session))}")
     following = selected.next_uid if selected.next_uid is not None else "not told"
     hint = "" if selected.validity else "without a UIDVALIDITY mail cannot be recognised safely"
+    hint = hint or (await _clock(session, now) if selected.exists else "")
     return watch.ok(f'"{name}": {selected.exists} messages, UIDVALIDITY {selected.validity}, UIDNEXT {following}', hint)
+
+
+async def _clock(session: Session, now: Callable[[], float]) -> str:
+    """IMAP tells no time, but mail that came in the future by our clock shows that one of the clocks is wrong (R-104)."""
+    _, data = await session.run(Command("FETCH", (b"*", b"(UID INTERNALDATE)")), want=frozenset({"FETCH"}))
+    dates = [found.received_at for item in data if (found := answers.fetch(item)) and found.received_at is not None]
+    ahead = max(dates, default=0.0) - now()
+    if ahead <= MAX_SKEW:
+        return ""
+    return f"the newest message came {ahead:.0f} s in the future: set this machine's clock (tokens and signatures need it)"
 
 
 async def _target(watch: _Watch, session: Session, name: str) -> Step:

@@ -207,6 +207,16 @@ async def test_a_missing_target_for_handled_mail_is_found(files: Path) -> None:
     assert (step.ok, step.setting) == (False, "receiver.after")
 
 
+@pytest.mark.parametrize(("ahead", "told"), [(60, False), (3600, True)])
+async def test_mail_from_the_future_shows_a_wrong_clock(files: Path, ahead: int, told: bool) -> None:
+    async with ImapServer(users={USER: PASSWORD}) as server:
+        server.deliver("INBOX", b"Subject: x\r\n\r\n.\r\n", internal_date=datetime.now(UTC).timestamp() + ahead)
+        steps = await checked(receiver(files, server.port))
+    step = next(step for step in steps if step.name == "folder")
+    assert step.ok
+    assert ("in the future" in step.hint) is told
+
+
 async def test_an_unreadable_password_is_found_before_anything_is_sent(files: Path) -> None:
     (files / "password").unlink()
     async with ImapServer(users={USER: PASSWORD}) as server:

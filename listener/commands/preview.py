@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,6 +19,7 @@ from ..config import Account, Config
 from ..ledger import LEDGER, Ledger
 from ..preview import Known, NothingKnown
 from ..preview import preview as dry_run
+from ..telemetry import configure
 from .control import CommandFailed, RemoteCall, daemon_answers
 from .printing import Printer
 from .settings import configuration
@@ -27,6 +30,7 @@ COLUMNS = ("received_at", "outcome", "kind", "case", "why", "from", "subject", "
 
 def preview(arguments: argparse.Namespace) -> int:
     """`listener preview ACCOUNT [--since …] [--limit N]`."""
+    configure(sys.stderr, level=logging.WARNING)
     config = configuration(arguments)
     state_dir = config.listener.state_dir
     account = config.account(arguments.account)
