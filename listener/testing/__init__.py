@@ -2,11 +2,12 @@
 
     deliver(hook, eml)      one message through one hook, as the daemon would call it
     make_message(…)         the octets of a message
-    ImapServer, Pop3Server, SmtpReceiver, FakeMailbox    servers that can be watched, and made to misbehave
+    ImapServer, Pop3Server, GraphServer, SmtpReceiver, FakeMailbox    servers that can be watched, and made to misbehave
 
 `listener demo` runs on them, too. Nothing here is imported by the daemon itself. docs/testing.md is the guide.
 """
 
+from .graph import GraphServer
 from .hooks import deliver
 from .imap import ImapServer
 from .mailbox import FakeMailbox
@@ -17,6 +18,7 @@ from .smtp import Envelope, SmtpReceiver
 __all__ = [
     "Envelope",
     "FakeMailbox",
+    "GraphServer",
     "ImapServer",
     "Pop3Server",
     "SmtpReceiver",
