@@ -32,6 +32,8 @@ from .protocols.imap import answers, mutf7, sign_in
 from .protocols.imap.encode import Command
 from .protocols.imap.folders import folder_status, open_folder
 from .protocols.imap.session import Session
+from .protocols.pop3 import sign_in as pop3
+from .protocols.pop3.reading import read_maildrop
 from .protocols.sasl import Credentials, Kind
 from .protocols.tls import TLSFacts
 
@@ -110,16 +112,17 @@ async def check_account(account: Account, token_of: TokenOf, *, now: Callable[[]
 
 
 async def _receiver(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
-    way = {ReceiverProtocol.IMAP: _imap, ReceiverProtocol.GRAPH: _graph}.get(account.receiver.protocol)
-    async for step in _guarded(watch, account, way(watch, account, token_of, now) if way else _unknown(watch, account)):
+    ways = {ReceiverProtocol.IMAP: _imap, ReceiverProtocol.POP3: _pop3, ReceiverProtocol.GRAPH: _graph}
+    way = ways[account.receiver.protocol]
+    async for step in _guarded(watch, account, way(watch, account, token_of, now)):
         yield step
 
 
 async def _sender(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
     ways = {SenderProtocol.SMTP: _smtp, SenderProtocol.GRAPH: _graph_sender}
-    way = ways.get(account.sender.protocol) if account.sender else None
-    async for step in _guarded(watch, account, way(watch, account, token_of, now) if way else _unknown(watch, account)):
-        yield step
+    if account.sender is not None:
+        async for step in _guarded(watch, account, ways[account.sender.protocol](watch, account, token_of, now)):
+            yield step
 
 
 async def _guarded(watch: _Watch, account: Account, steps: Steps) -> Steps:
@@ -138,13 +141,6 @@ def _with_providers_hint(step: Step, account: Account) -> Step:
     provider = providers().get(account.provider)
     hints = [hint for hint in (step.hint, provider.hint if provider else "") if hint]
     return replace(step, hint="; ".join(hints))
-
-
-async def _unknown(watch: _Watch, account: Account) -> Steps:
-    side = account.receiver if watch.side == "receiver" else account.sender
-    protocol = side.protocol if side else ""
-    reason = f"this version cannot check {protocol}"
-    yield watch.failed(AccountFailure(reason, setting=f"{watch.side}.protocol"))
 
 
 # --- the ways in ---------------------------------------------------------------------------------------------------------
@@ -174,6 +170,29 @@ async def _imap(watch: _Watch, account: Account, token_of: TokenOf, now: Callabl
         yield await _idle(watch, session, account)
     finally:
         await session.close()
+
+
+async def _pop3(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:
+    endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
+    async for step in _reach(watch, endpoint):
+        yield step
+    watch.begin("tls" if endpoint.security != Security.NONE else "greeting")
+    session = await pop3.connect(endpoint)
+    try:
+        yield _secured(watch, endpoint, session.connection.facts, now)
+        watch.begin("capabilities")
+        yield watch.ok(_few(sorted(session.capabilities)) or "the server does not say")
+        yield await _secret(watch, credentials)
+        watch.begin("sign-in")
+        await pop3.authenticate(session, credentials)
+        yield watch.ok(f"signed in as {credentials.user}")
+        watch.begin("maildrop")
+        drops = await read_maildrop(session)
+        nameless = sum(drop.uidl is None for drop in drops)
+        hint = f"{nameless} without a unique-id of their own are fetched each time to be recognised" if nameless else ""
+        yield watch.ok(f"{len(drops)} messages, {sum(drop.size for drop in drops)} octets", hint)
+    finally:
+        await session.quit()  # nothing was marked as deleted
 
 
 async def _smtp(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:

@@ -148,6 +148,11 @@ def _folders(receiver: Receiver) -> Iterator[Conflict]:
             yield Conflict(folders, 'POP3 has only one folder: leave it out or write ["INBOX"]', (("receiver", "protocol"),))
         if receiver.after not in ("keep", "delete"):
             yield Conflict(after, 'POP3 can only "keep" or "delete"', (("receiver", "protocol"),))
+        if receiver.after == "delete" and receiver.user.lower().startswith("recent:"):
+            reason = (
+                'with the user "recent:…" Gmail shows the last 30 days to every program: write "keep", or leave "recent:" out'
+            )
+            yield Conflict(after, reason, (("receiver", "user"),))
     if receiver.move_to is not None and _folder_key(receiver.move_to) in same:
         yield Conflict(after, f'"{receiver.move_to}" is a watched folder: mail moved there would come again', (folders,))
 

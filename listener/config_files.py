@@ -132,6 +132,9 @@ def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]
     for name, side in (("receiver", account.receiver), ("sender", account.sender)):
         if side and side.security is Security.NONE and not is_loopback(side.host):
             yield f"{name}.insecure", "password and mail cross the network in clear text"
+    receiver = account.receiver
+    if account.provider == "gmail" and receiver.protocol == "pop3" and not receiver.user.startswith("recent:"):
+        yield "receiver.user", "Gmail hides mail that any program has popped: read it here alone, or write recent: before it"
     if account.trust.authserv_id is None:
         yield "trust.authserv_id", 'none, so the verdict on every sender is "unknown"'
     if account.reply is not None:

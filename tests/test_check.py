@@ -239,12 +239,6 @@ async def test_hostile_folder_names_are_shown_harmlessly(files: Path) -> None:
     assert step.hint.startswith("there are: a�[2Jb")
 
 
-@pytest.mark.parametrize("protocol", ["pop3"])
-async def test_what_cannot_be_checked_is_not_called_good(files: Path, protocol: str) -> None:
-    (step,) = await checked(receiver(files, 995, protocol=protocol))
-    assert (step.ok, step.setting) == (False, "receiver.protocol")
-
-
 # --- the sender ---------------------------------------------------------------------------------------------------------
 
 

@@ -299,6 +299,22 @@ def test_what_works_but_should_be_looked_at_is_a_warning(folder: Path) -> None:
     assert "authserv_id" not in said  # the preset knows
 
 
+GMAIL_POP = replaced('"a"\n', '"a"\nprovider = "gmail"\n').replace("host = ", 'protocol = "pop3"\nhost = ')
+
+
+def test_recent_mode_and_deletion_exclude_each_other(folder: Path) -> None:
+    (fault,) = faults(folder, GMAIL_POP + 'user = "recent:a@example.com"\nafter = "delete"\n')
+    assert fault.setting == R + "after"
+    assert "recent:" in fault.reason
+
+
+@pytest.mark.parametrize(("user", "warned"), [("a@example.com", True), ("recent:a@example.com", False)])
+def test_gmails_pop_mode_is_warned_of(folder: Path, user: str, warned: bool) -> None:
+    (folder / "listener.toml").write_text(GMAIL_POP + f'user = "{user}"\n')
+    said = warnings(load(folder / "listener.toml", environment={}), date(2026, 1, 1))
+    assert any("popped" in one for one in said) is warned
+
+
 def test_without_a_trusted_server_name_a_warning_says_that_verdicts_are_unknown(folder: Path) -> None:
     (folder / "listener.toml").write_text(GOOD)
     assert any("authserv_id" in said for said in warnings(load(folder / "listener.toml", environment={}), date(2026, 1, 1)))

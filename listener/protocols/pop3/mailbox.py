@@ -26,8 +26,9 @@ from ..endpoint import Endpoint
 from ..sasl import Credentials
 from .grammar import Answer
 from .headers import bare_message_id, received_time
-from .listing import FEWEST, PAGE_COUNT, PAGE_OCTETS, Drop, Sketch, cut, maildrop
-from .session import Session, Trace, required
+from .listing import FEWEST, PAGE_COUNT, PAGE_OCTETS, Drop, Sketch, cut
+from .reading import read_maildrop
+from .session import Session, Trace
 from .sign_in import authenticate, connect
 
 INBOX = Folder("INBOX")
@@ -163,13 +164,8 @@ class Pop3Mailbox:
     async def _listed(self) -> list[Drop]:
         """UIDL first, then LIST; asked once, because a session's maildrop does not change (RFC 1939 §5)."""
         if self._drops is None:
-            uidls = await self.session.listing(b"UIDL")
-            sizes = await self.session.listing(b"LIST")
+            self._drops = await read_maildrop(self.session)
             self._answered()
-            if isinstance(sizes, Answer):
-                required(sizes)
-                sizes = []
-            self._drops = maildrop(None if isinstance(uidls, Answer) else uidls, sizes)
         return self._drops
 
     async def _named(self) -> None:
