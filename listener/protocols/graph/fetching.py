@@ -23,8 +23,12 @@ async def fetch(client: GraphClient, listings: Sequence[Listing], limit: int) ->
                 under_way.add(asyncio.create_task(_fetch(client, waiting.pop(), limit)))
             done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             under_way -= done
+            broken = [error for task in done if (error := task.exception()) is not None]
             for task in done:
-                yield task.result()
+                if task.exception() is None:
+                    yield task.result()
+            if broken:
+                raise broken[0]
     finally:
         for task in under_way:
             task.cancel()

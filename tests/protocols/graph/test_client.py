@@ -2,10 +2,8 @@
 
 import asyncio
 import gc
-import ssl
 
 import pytest
-import trustme
 
 from listener.errors import (
     AuthenticationRefused,
@@ -17,7 +15,7 @@ from listener.errors import (
     TokenExpired,
 )
 from listener.mailbox import Extent, Listing
-from listener.protocols.endpoint import Endpoint, LowestTLS, Security
+from listener.protocols.endpoint import Endpoint, Security
 from listener.protocols.graph import client as module
 from listener.protocols.graph.client import GraphClient, Mime
 from listener.protocols.graph.mailbox import GraphMailbox, GraphSettings
@@ -306,67 +304,7 @@ async def test_a_fetch_left_half_way_leaves_no_request_behind():
         assert "_fetch" not in running
 
 
-# --- TLS --------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA(key_type=trustme.KeyType.ECDSA)
-
-
-@pytest.fixture
-def served(authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    return context
-
-
-async def opened_over_tls(server, truststore, **kwargs):
-    there = Endpoint(**{"host": "localhost", "port": server.port, "truststore_file": truststore} | kwargs)
-    box = await GraphMailbox.open(there, USER, token, GraphSettings())
-    await box.close()
-
-
-@pytest.fixture
-def truststore(authority, tmp_path):
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return tmp_path / "ca.pem"
-
-
-async def test_over_tls_with_a_truststore(served, truststore):
-    async with graph(tls=served) as server:
-        await opened_over_tls(server, truststore)
-        assert server.counters.requests == 1
-
-
-async def test_a_certificate_that_is_not_trusted_costs_no_token(served):
-    async with graph(tls=served) as server:
-        with pytest.raises(InsecureConnection, match="certificate"):
-            await opened_over_tls(server, None)
-        assert server.transcript == []
-
-
-async def test_a_certificate_for_another_host_costs_no_token(served, truststore):
-    async with graph(tls=served) as server:
-        with pytest.raises(InsecureConnection, match="another host name") as told:
-            await opened_over_tls(server, truststore, host="127.0.0.1")
-        assert told.value.setting == "receiver.host"
-        assert server.transcript == []
-
-
-async def test_a_lowest_version_is_held(served, truststore):
-    served.maximum_version = ssl.TLSVersion.TLSv1_2
-    async with graph(tls=served) as server:
-        with pytest.raises((InsecureConnection, ConnectionLost)):
-            await opened_over_tls(server, truststore, min_tls=LowestTLS.TLS_1_3)
-        assert server.transcript == []
-
-
-async def test_a_server_without_tls_gets_no_token(truststore):
-    async with graph() as server:
-        with pytest.raises((InsecureConnection, ConnectionLost)):
-            await opened_over_tls(server, truststore)
-        assert server.transcript == []
+# --- the way there ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["example.com", "192.0.2.1", "localhost"])
@@ -389,3 +327,20 @@ async def test_a_closed_session_says_so():
         await here.close()
         with pytest.raises(ConnectionLost, match="closed"):
             await here.get(here.url("mailFolders", "inbox"))
+
+
+async def test_what_came_beside_a_message_that_broke_the_session_is_not_lost():
+    async with graph() as server, mailbox(server) as box:
+        for n in range(2):
+            server.deliver("INBOX", mail(n))
+        found = [Listing("INBOX", one) for one in await ids_of(box)]
+        server.script.on("value", when=lambda asked: asked.id == found[0].unique_id, close="before")
+        got = []
+
+        async def fetch():
+            async for one in box.fetch(found, limit=1000):
+                got.append(one.listing.unique_id)
+
+        with pytest.raises(ConnectionLost):
+            await fetch()
+        assert found[0].unique_id not in got
