@@ -6,16 +6,23 @@ are kept: `listener explain` shows them. Nothing here answers mail; `responder` 
 
 from __future__ import annotations
 
+from typing import Final
+
 from . import bounce as bounces
 from .classify_rules import RULES, gather
 from .model import Automatic, Bounce, Kind
 from .structure import Part
 
+_BY_A_PERSON: Final = Automatic()
+
 
 def classify(root: Part, bounce: Bounce | None) -> tuple[Kind, Automatic]:
     """The kind and the two verdicts. Linear in the number of fields and parts; never raises."""
     evidence = gather(root, bounce, bounce is not None and bounces.is_delayed(bounce))
-    held = [rule for rule in RULES if rule.test(evidence)]
+    present = evidence.fields.keys()
+    held = [rule for rule in RULES if not (rule.fields and rule.fields.isdisjoint(present)) and rule.test(evidence)]
+    if not held:
+        return Kind.MESSAGE, _BY_A_PERSON
     kind = next((rule.kind for rule in held if rule.kind), Kind.MESSAGE)
     automatic = Automatic(
         is_machine=any(rule.machine for rule in held),

@@ -41,7 +41,7 @@ class Evidence:
     """What the rules may look at: the root's fields by name, the parts outside attached messages, the sender, the bounce."""
 
     root: Part
-    fields: dict[str, list[str]]
+    fields: Mapping[str, list[str]]
     types: frozenset[str]
     local: str
     senders: int
@@ -49,6 +49,7 @@ class Evidence:
     bounce: Bounce | None
     delayed: bool
     notification: str
+    report_type: str
 
     def all(self, name: str) -> list[str]:
         """Every field of that name, in order."""
@@ -59,16 +60,23 @@ class Evidence:
         return any(value.strip() for value in self.all(name))
 
 
+Test = Callable[[Evidence], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When `test` holds: `machine` and `silent` follow, and the kind, unless a rule of an earlier kind holds too."""
+    """When `test` holds: `machine` and `silent` follow, and the kind, unless a rule of an earlier kind holds too.
+
+    A rule with `fields` cannot hold without one of them, and need not be asked: most mail has none.
+    """
 
     name: str
     kind: Kind | None
     machine: bool
     silent: bool
     source: str
-    test: Callable[[Evidence], bool]
+    test: Test
+    fields: frozenset[str] = frozenset()
 
 
 def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
@@ -77,10 +85,9 @@ def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
     local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
     subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
     types = frozenset(part.content_type for part in own_parts(root))
-    fields: dict[str, list[str]] = {}
-    for name, value in root.headers:
-        fields.setdefault(name, []).append(value)
-    return Evidence(root, fields, types, local.casefold(), len(senders), subject, bounce, delayed, bounce_ses.read(root).kind)
+    told = bounce_ses.read(root).kind
+    fields, local = root.index, local.casefold()
+    return Evidence(root, fields, types, local, len(senders), subject, bounce, delayed, told, _report_type(root))
 
 
 def first_word(value: str) -> str:
@@ -89,27 +96,34 @@ def first_word(value: str) -> str:
     return words[0].lower() if words else ""
 
 
-def _any_field(key: str) -> Callable[[Evidence], bool]:
+def _any_field(key: str) -> tuple[Test, frozenset[str]]:
     names = frozenset(_WORDS[key])
-    return lambda e: any(first_word(value) != "no" for name in names & e.fields.keys() for value in e.fields[name])
+    return lambda e: any(first_word(value) != "no" for name in names & e.fields.keys() for value in e.fields[name]), names
 
 
-def _field(*names: str) -> Callable[[Evidence], bool]:
-    return lambda e: any(e.has(name) for name in names)
+def _field(*names: str) -> tuple[Test, frozenset[str]]:
+    return lambda e: any(e.has(name) for name in names), frozenset(names)
 
 
-def _word(name: str, *words: str) -> Callable[[Evidence], bool]:
-    return lambda e: any(first_word(value) in words for value in e.all(name))
+def _word(name: str, *words: str) -> tuple[Test, frozenset[str]]:
+    return lambda e: any(first_word(value) in words for value in e.all(name)), frozenset([name])
 
 
-def _precedence(*words: str) -> Callable[[Evidence], bool]:
+def _precedence(*words: str) -> tuple[Test, frozenset[str]]:
     fields = ("precedence", "x-precedence")
-    return lambda e: any(first_word(value).replace("-", "_") in words for name in fields for value in e.all(name))
+
+    def test(e: Evidence) -> bool:
+        return any(first_word(value).replace("-", "_") in words for name in fields for value in e.all(name))
+
+    return test, frozenset(fields)
 
 
-_bulk_field = _any_field("bulk_fields")
-_precedence_list = _precedence("list")
-_precedence_unwanted = _precedence("bulk", "junk")
+_bulk_field, _BULK_FIELDS = _any_field("bulk_fields")
+_precedence_list, _PRECEDENCE = _precedence("list")
+_precedence_unwanted, _ = _precedence("bulk", "junk")
+_AUTO_SUBMITTED: Final = frozenset(["auto-submitted"])
+_SUPPRESS: Final = frozenset(["x-auto-response-suppress"])
+_RETURN_PATH: Final = frozenset(["return-path"])
 
 
 def _auto_submitted(e: Evidence) -> str:
@@ -123,21 +137,26 @@ def _suppresses(e: Evidence) -> bool:
     return not wanted.isdisjoint(("all", "autoreply", "oof"))
 
 
-def _report_type(e: Evidence) -> str:
-    declared = "".join(e.all("content-type")[:1])[:MAX_VALUE].lower()
-    return e.root.params.get("report-type", "").lower() if "multipart/report" in declared else ""
+def _report_type(root: Part) -> str:
+    if not root.params or "report-type" not in root.params:
+        return ""
+    return root.params["report-type"].lower() if "multipart/report" in root.get("content-type")[:MAX_VALUE].lower() else ""
 
 
 def _is_feedback(e: Evidence) -> bool:
-    return "message/feedback-report" in e.types or _report_type(e) == "feedback-report"
+    return "message/feedback-report" in e.types or e.report_type == "feedback-report"
 
 
 def _is_receipt(e: Evidence) -> bool:
-    return not e.types.isdisjoint(_MDN) or _report_type(e) == "disposition-notification"
+    return not e.types.isdisjoint(_MDN) or e.report_type == "disposition-notification"
 
 
 def _is_success(e: Evidence) -> bool:
     return e.bounce is None and ("message/delivery-status" in e.types or e.notification == "delivery")
+
+
+def _auto_replied(e: Evidence) -> bool:
+    return _auto_submitted(e) == "auto-replied"
 
 
 def _auto_generated(e: Evidence) -> bool:
@@ -203,38 +222,38 @@ RULES: Final = (
     Rule("feedback_report", Kind.COMPLAINT, True, True, "RFC 5965 §2", _is_feedback),
     Rule("feedback_notification", Kind.COMPLAINT, True, True, "Amazon SES", lambda e: e.notification == "complaint"),
     Rule("complaint_subject", Kind.COMPLAINT, True, True, "RFC 5965 §1", lambda e: e.subject.startswith(_COMPLAINTS)),
-    Rule("unsubscribe_request", Kind.COMPLAINT, True, True, "RFC 2369 §3.2", _field("x-apple-unsubscribe")),
+    Rule("unsubscribe_request", Kind.COMPLAINT, True, True, "RFC 2369 §3.2", *_field("x-apple-unsubscribe")),
     Rule("disposition_notification", Kind.RECEIPT, True, True, "RFC 8098 §3", _is_receipt),
     Rule("delivery_succeeded", Kind.RECEIPT, True, True, "RFC 3464 §2.3.3", _is_success),
-    Rule("challenge_field", Kind.AUTO_REPLY, True, True, "peers", _any_field("challenge_fields")),
+    Rule("challenge_field", Kind.AUTO_REPLY, True, True, "peers", *_any_field("challenge_fields")),
     Rule("challenge_subject", Kind.AUTO_REPLY, True, True, "peers", lambda e: e.subject.startswith(_CHALLENGE_SUBJECTS)),
-    Rule("auto_replied", Kind.AUTO_REPLY, True, True, "RFC 3834 §5", lambda e: _auto_submitted(e) == "auto-replied"),
-    Rule("auto_reply_field", Kind.AUTO_REPLY, True, True, "peers", _any_field("auto_reply_fields")),
-    Rule("precedence_auto_reply", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", _precedence("auto_reply")),
-    Rule("exchange_away", Kind.AUTO_REPLY, True, True, "MS-OXCMAIL §2.1.3.2.20", _exchange_away),
-    Rule("delivered_to_autoresponder", Kind.AUTO_REPLY, True, True, "peers", _word("delivered-to", "autoresponder")),
+    Rule("auto_replied", Kind.AUTO_REPLY, True, True, "RFC 3834 §5", _auto_replied, _AUTO_SUBMITTED),
+    Rule("auto_reply_field", Kind.AUTO_REPLY, True, True, "peers", *_any_field("auto_reply_fields")),
+    Rule("precedence_auto_reply", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", *_precedence("auto_reply")),
+    Rule("exchange_away", Kind.AUTO_REPLY, True, True, "MS-OXCMAIL §2.1.3.2.20", _exchange_away, _SUPPRESS),
+    Rule("delivered_to_autoresponder", Kind.AUTO_REPLY, True, True, "peers", *_word("delivered-to", "autoresponder")),
     Rule("auto_reply_subject", Kind.AUTO_REPLY, True, True, "peers", _own_list_subject),
-    Rule("precedence_without_return", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", _autoresponder_precedence),
-    Rule("list_field", Kind.LIST, False, True, "RFC 2369 §3, RFC 2919 §3", _is_list),
-    Rule("bulk_field", Kind.BULK, True, True, "RFC 8058 §3.1", _is_bulk),
-    Rule("precedence_bulk", Kind.BULK, True, True, "RFC 3834 §2", _precedence_bulk),
-    Rule("auto_generated", None, True, True, "RFC 3834 §5.1", _auto_generated),
-    Rule("auto_submitted_other", None, False, True, "RFC 3834 §5.1", _auto_submitted_otherwise),
-    Rule("generated_field", None, True, True, "peers", _any_field("generated_fields")),
-    Rule("amazon_notification", None, True, True, "peers", _word("x-amazon-mail-relay-type", "notification")),
-    Rule("null_return_path", None, True, True, "RFC 5321 §4.5.5, RFC 3834 §2", _null),
+    Rule("precedence_without_return", Kind.AUTO_REPLY, True, True, "RFC 3834 §3.1.8", _autoresponder_precedence, _PRECEDENCE),
+    Rule("list_field", Kind.LIST, False, True, "RFC 2369 §3, RFC 2919 §3", _is_list, _LIST_FIELDS | _PRECEDENCE),
+    Rule("bulk_field", Kind.BULK, True, True, "RFC 8058 §3.1", _is_bulk, _BULK_FIELDS | {"feedback-id"}),
+    Rule("precedence_bulk", Kind.BULK, True, True, "RFC 3834 §2", _precedence_bulk, _PRECEDENCE),
+    Rule("auto_generated", None, True, True, "RFC 3834 §5.1", _auto_generated, _AUTO_SUBMITTED),
+    Rule("auto_submitted_other", None, False, True, "RFC 3834 §5.1", _auto_submitted_otherwise, _AUTO_SUBMITTED),
+    Rule("generated_field", None, True, True, "peers", *_any_field("generated_fields")),
+    Rule("amazon_notification", None, True, True, "peers", *_word("x-amazon-mail-relay-type", "notification")),
+    Rule("null_return_path", None, True, True, "RFC 5321 §4.5.5, RFC 3834 §2", _null, _RETURN_PATH),
     Rule("sender_daemon", None, True, True, "RFC 3834 §2", lambda e: e.local in _DAEMONS),
     Rule("sender_service", None, False, True, "RFC 2142 §5, RFC 3834 §2", lambda e: e.local in _SERVICES),
     Rule("sender_unanswered", None, True, True, "peers", _unanswered),
     Rule("sender_returns", None, False, True, "RFC 3834 §2", _returns),
     Rule("sender_missing", None, False, True, "RFC 5322 §3.6.2", lambda e: e.senders == 0),
     Rule("sender_several", None, False, True, "RFC 7489 §6.6.1", lambda e: e.senders > 1),
-    Rule("response_suppress", None, False, True, "MS-OXCMAIL §2.1.3.2.20", _suppresses),
-    Rule("list_unsubscribe", None, False, True, "RFC 2369 §3.2", _field("list-unsubscribe", "list-help")),
-    Rule("loop_field", None, False, True, "RFC 3834 §3.1.8", _field("x-loop", "x-loops")),
-    Rule("failed_recipients", None, True, True, "peers", _field("x-failed-recipients")),
-    Rule("report", None, True, True, "RFC 6522 §3", lambda e: bool(_report_type(e)) or "message/delivery-status" in e.types),
+    Rule("response_suppress", None, False, True, "MS-OXCMAIL §2.1.3.2.20", _suppresses, _SUPPRESS),
+    Rule("list_unsubscribe", None, False, True, "RFC 2369 §3.2", *_field("list-unsubscribe", "list-help")),
+    Rule("loop_field", None, False, True, "RFC 3834 §3.1.8", *_field("x-loop", "x-loops")),
+    Rule("failed_recipients", None, True, True, "peers", *_field("x-failed-recipients")),
+    Rule("report", None, True, True, "RFC 6522 §3", lambda e: bool(e.report_type) or "message/delivery-status" in e.types),
     Rule("hop_count", None, False, True, "RFC 5321 §6.3", _hops),
     Rule("calendar_reply", None, False, True, "RFC 5546 §3.2.3", _answers_invitation),
-    Rule("marked_spam", None, False, True, "peers", _word("x-spam-flag", "yes")),
+    Rule("marked_spam", None, False, True, "peers", *_word("x-spam-flag", "yes")),
 )  # fmt: skip

@@ -33,17 +33,24 @@ class Part:
 
     def get(self, name: str, default: str = "") -> str:
         """The first field of that (lower-case) name, undecoded, or `default`."""
-        values = self.get_all(name)
+        values = (self._index or self.index).get(name)
         return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
         """Every field of that (lower-case) name in order, undecoded."""
-        index = self._index
-        if index is None:
-            index = self._index = {}
+        return (self._index or self.index).get(name, [])
+
+    @property
+    def index(self) -> Mapping[str, list[str]]:
+        """The fields by name, those of one name in order."""
+        if self._index is None:
+            self._index = {}
             for key, value in self.headers:
-                index.setdefault(key, []).append(value)
-        return index.get(name, [])
+                if key in self._index:
+                    self._index[key].append(value)
+                else:
+                    self._index[key] = [value]
+        return self._index
 
     def text(self, name: str) -> str:
         """The first field of that name as text for people: RFC 2047 decoded, no control characters."""
