@@ -34,9 +34,9 @@ def mbsync(server: Dovecot, user: str, folder: Path, count: int) -> float:
     return took
 
 
-async def listener(server: Dovecot, user: str, folder: Path, count: int) -> tuple[float, float]:
-    """Seconds until all are in the ledger, and until all are settled and acknowledged."""
-    daemon = Daemon(folder, account(server, user))
+async def listener(server: Dovecot, user: str, folder: Path, count: int, *, settings: str = "") -> tuple[float, float]:
+    """Seconds until all are in the ledger, and until all are settled and acknowledged; by IMAP unless `settings` say else."""
+    daemon = Daemon(folder, settings or account(server, user))
     began = time.monotonic()
     await daemon.start(ready=False)
     accepted = 0.0
