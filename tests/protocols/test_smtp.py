@@ -96,7 +96,7 @@ async def test_a_token_signs_in_under_tls(authority, tmp_path, security):
     ("line", "kind", "hint"),
     [
         ("535 5.7.3 Authentication unsuccessful", AuthenticationRefused, "check user and password"),
-        ("535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled", AuthenticationRefused, "switched off"),
+        ("535 5.7.139 Unsuccessful, SmtpClientAuthentication is disabled", AuthenticationRefused, "switched off"),
         ("550 5.7.30 Basic authentication is not supported for Client Submission", AuthenticationRefused, "use oauth"),
         ("534-5.7.9 Application-specific password required", AuthenticationRefused, "app password"),
         ("454 4.7.0 Temporary authentication failure", ServerUnavailable, ""),
