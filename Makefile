@@ -32,7 +32,7 @@ test-long: $(VENV)/.test ## the whole grids, fuzzing and soaks
 	@$(PY) -m pytest -m long
 
 docs: $(VENV)/.test ## write the generated pages again
-	@$(PY) -m listener.config_docs
+	@$(PY) -m listener.config.docs
 
 clean: ## forget the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from .config import Account, ReceiverProtocol, SenderProtocol
-from .config_files import account_warnings
-from .config_values import as_duration
+from .config.files import account_warnings
+from .config.presets import providers
+from .config.values import as_duration
 from .credentials import Section, TokenOf, credentials_of, endpoint_of
 from .errors import AccountFailure, AuthenticationRefused, ConnectionLost, FolderMissing
 from .mailbox import Folder
-from .presets import providers
 from .protocols import smtp
 from .protocols.connection import Connection
 from .protocols.dial import Timing, dial

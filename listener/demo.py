@@ -26,7 +26,7 @@ import aiohttp
 
 from .commands.printing import harmless
 from .config import Config
-from .config_load import load
+from .config.load import load
 from .supervisor import Supervisor
 from .testing import Envelope, ImapServer, SmtpReceiver, sample, sample_names
 from .testing.imap import Command

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 EVENTS: Mapping[str, str] = {
     "account.backoff": "A session ended with an error; the account tries again after `seconds`. `error` says what to do.",
     "account.restarted": "A session failed in a way we did not foresee; it is begun again. Please report it.",
+    "account.waits": "The mailbox has its provider's number of connections open already; this account waits for its turn.",
     "admin.token_generated": "No `admin.token_file` is configured, so a token was made in `file`.",
     "account.unready": "A file that this account needs cannot be used; it is looked at again at each sign-in.",
     "configuration.warning": "A setting works and should still be looked at.",
@@ -54,4 +55,6 @@ EVENTS: Mapping[str, str] = {
     "reload.restart_needed": "Settings changed that take effect only at the next start.",
     "server.said": "A notice that a mail server has for its users (an ALERT), in its own words.",
     "task.restarted": "A part of the daemon ended that should not; it is begun again. Please report it.",
+    "token.changed": "The access token ends soon: the session is followed by another with a new one.",
+    "token.not_renewed": "A new access token was refused while the old one still holds: act before it ends; see `error`.",
 }

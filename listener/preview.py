@@ -23,8 +23,8 @@ from .ledger import Plan
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, SyncState
 from .message import Trust
 from .message.model import InboundMessage, Verdict
-from .opening import open_mailbox, trust_of
 from .parsing import Parser
+from .protocols.opening import open_mailbox, trust_of
 
 Row = dict[str, Any]
 FETCHED_AT_ONCE = 10

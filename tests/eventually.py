@@ -8,6 +8,6 @@ INTERVAL = 0.002
 async def eventually(condition, *, within: float = 10.0):
     """Wait until `condition()` holds, and return its value. Raises TimeoutError after `within` seconds."""
     async with asyncio.timeout(within):
-        while not (value := condition()):  # noqa: ASYNC110 - the condition may be about another process
+        while not (value := condition()):
             await asyncio.sleep(INTERVAL)
     return value

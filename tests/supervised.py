@@ -16,8 +16,8 @@ from virtual_clock import TimeStandsStill, VirtualLoop, run_virtual
 from listener.config import Config
 from listener.ledger import Ledger
 from listener.mailbox import Mailbox
-from listener.seams import Seams
 from listener.supervisor import Supervisor
+from listener.supervisor.seams import Seams
 from listener.testing.imap import Store
 from listener.testing.mailbox import FakeMailbox
 

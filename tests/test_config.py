@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from listener.config import Config, ReceiverProtocol, Security, changes, json_schema
-from listener.config_load import load
+from listener.config.load import load
 
 ONE = """
 [listener]

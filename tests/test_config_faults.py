@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from listener.config_files import warnings
-from listener.config_load import load
+from listener.config.files import warnings
+from listener.config.load import load
 from listener.errors import ConfigurationError, Fault
 
 HEAD = '[[accounts]]\nid = "a"\naddress = "a@example.com"\n'

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from listener.config import Config
-from listener.config_docs import generated, uncommented, with_tables
-from listener.config_faults import tables
-from listener.config_load import load
-from listener.presets import providers
+from listener.config.docs import generated, uncommented, with_tables
+from listener.config.faults import tables
+from listener.config.load import load
+from listener.config.presets import providers
 
 ROOT = Path(__file__).parent.parent
 PROFILE = """
@@ -25,7 +25,7 @@ client_secret_file = "secret"
 
 @pytest.mark.parametrize("path", [path.relative_to(ROOT) for path in generated(ROOT)], ids=str)
 def test_a_generated_file_is_up_to_date(path: Path) -> None:
-    assert (ROOT / path).read_text() == generated(ROOT)[ROOT / path], "run: python -m listener.config_docs"
+    assert (ROOT / path).read_text() == generated(ROOT)[ROOT / path], "run: python -m listener.config.docs"
 
 
 def settings() -> list[tuple[str, str, object]]:

@@ -8,7 +8,7 @@ import pytest
 from virtual_clock import run_virtual
 
 from listener.backoff import Backoff
-from listener.keeper import keep
+from listener.supervisor.keeper import keep
 
 
 class Ends:

@@ -7,36 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
-    4: {"__main__", "commands", "demo", "supervisor", "fleet", "account_runner", "logins", "keeper", "seams", "config_docs"}
-    | {"seats"},
+    4: {"__main__", "commands", "demo", "supervisor"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
-    2: {
-        "ledger",
-        "protocols",
-        "credentials",
-        "oauth",
-        "oauth_endpoint",
-        "oauth_entra",
-        "sealing",
-        "opening",
-        "hooks",
-        "parsing",
-        "check",
-        "preview",
-    },
+    2: {"ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
     1: {"mailbox", "message", "cases", "responder", "status"},
-    0: {
-        "errors",
-        "config",
-        "config_account",
-        "config_values",
-        "config_faults",
-        "config_checks",
-        "config_load",
-        "presets",
-        "toml_lines",
-    }
-    | {"config_files", "truststore", "backoff", "telemetry", "events", "systemd"},
+    0: {"errors", "config", "backoff", "telemetry", "events", "systemd"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 FREE = {"testing", "__init__"}  # for another audience: may use anything, is used by the demo only

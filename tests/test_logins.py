@@ -16,8 +16,8 @@ from listener.errors import (
     Throttled,
     TokenExpired,
 )
-from listener.logins import SLOW, LoginGate, Patience
 from listener.status import AccountState
+from listener.supervisor.logins import SLOW, LoginGate, Patience
 
 
 class Clock:

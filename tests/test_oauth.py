@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from listener.config import OAuthProfile
 from listener.credentials import Secret
+from listener.credentials.oauth import Tokens, TokenSource, scope_of
+from listener.credentials.oauth_endpoint import Issued
 from listener.errors import (
     AccountFailure,
     AuthenticationRefused,
@@ -26,8 +28,6 @@ from listener.errors import (
     Throttled,
     TransientFailure,
 )
-from listener.oauth import Tokens, TokenSource, scope_of
-from listener.oauth_endpoint import Issued
 from listener.testing.oauth import TokenServer
 
 CANARY = "correct-horse-battery"
@@ -468,7 +468,7 @@ def at_our_server(monkeypatch: pytest.MonkeyPatch):
     """Let `authority` name the test server's port, which a setting cannot."""
 
     def to(server: TokenServer) -> None:
-        monkeypatch.setattr("listener.oauth_entra._authority", lambda profile: f"https://127.0.0.1:{server.port}")
+        monkeypatch.setattr("listener.credentials.oauth_entra._authority", lambda profile: f"https://127.0.0.1:{server.port}")
 
     return to
 

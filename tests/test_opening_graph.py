@@ -7,7 +7,7 @@ import trustme
 
 from listener.config import Account, Config
 from listener.errors import PermanentFailure
-from listener.opening import open_mailbox
+from listener.protocols.opening import open_mailbox
 from listener.testing.graph import GraphServer
 
 USER = "support@example.com"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from listener.credentials.sealing import KEY_FILE, SealedSecrets, sealing_key
 from listener.errors import ConfigurationError, PermanentFailure
-from listener.sealing import KEY_FILE, SealedSecrets, sealing_key
 
 CANARY = "correct-horse-battery"
 

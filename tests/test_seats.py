@@ -6,9 +6,9 @@ import pytest
 from supervised import configured, mail, supervised
 
 from listener.config import Account
-from listener.presets import providers
-from listener.seats import seats_of
+from listener.config.presets import providers
 from listener.status import AccountState
+from listener.supervisor.seats import seats_of
 
 
 def account(provider="custom", **receiver):

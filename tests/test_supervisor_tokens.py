@@ -9,9 +9,9 @@ from supervised import configured, mail, supervised
 
 from listener.config import OAuthProfile
 from listener.credentials import Secret
+from listener.credentials.oauth import Tokens
+from listener.credentials.oauth_endpoint import Issued
 from listener.errors import ConsentLost, LedgerFull, ServerUnavailable, TokenExpired
-from listener.oauth import Tokens
-from listener.oauth_endpoint import Issued
 from listener.status import AccountState
 
 LIFE = 3600.0

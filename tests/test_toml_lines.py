@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.toml_lines import line_of, locate
+from listener.config.toml_lines import line_of, locate
 
 DOCUMENT = '''\
 # a comment = not a key

@@ -7,11 +7,11 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
-from listener.config_load import load
+from listener.config.load import load
+from listener.config.truststore import Unusable, certificates
 from listener.errors import AccountFailure, ConfigurationError, InsecureConnection
 from listener.protocols.endpoint import Endpoint, LowestTLS, tls_context
 from listener.testing import ImapServer
-from listener.truststore import Unusable, certificates
 
 CANARY = "correct-horse-battery"
 

@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from ..config import Admin
-from ..config_values import bind_address
+from ..config.values import bind_address
 from ..errors import ListenerError
 from .api import Api
 from .sockets import CONTROL_SOCKET, bind_private

@@ -126,7 +126,7 @@ def _lazy(runs: str) -> Run:
 
 
 def _moment(text: str) -> float:
-    from ..config_values import start_time
+    from ..config.values import start_time
 
     try:
         found = start_time(text if text == "all" else f"since:{text}")

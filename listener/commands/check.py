@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from ..check import Step, check_account
 from ..config import Account, Config
-from ..config_load import load
+from ..config.load import load
 from ..credentials import TokenOf
 from ..errors import ConfigurationError
 from ..hooks.loading import PREFIX

@@ -11,8 +11,8 @@ from datetime import date
 
 import structlog
 
-from ..config_files import warnings
-from ..config_load import load
+from ..config.files import warnings
+from ..config.load import load
 from ..errors import Fault
 from .settings import find
 

@@ -25,6 +25,6 @@ def find(given: str | None, environment: Mapping[str, str] = os.environ) -> Path
 
 def configuration(arguments: argparse.Namespace) -> Config:
     """Everything, checked. Raises ConfigurationError."""
-    from ..config_load import load
+    from ..config.load import load
 
     return load(find(arguments.config))

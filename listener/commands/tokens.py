@@ -15,10 +15,10 @@ from typing import NoReturn
 from ..admin.sockets import CONTROL_SOCKET
 from ..config import Account, Config, Grant
 from ..credentials import TokenOf
+from ..credentials.oauth import Tokens
 from ..errors import LedgerError, PermanentFailure
 from ..ledger import LEDGER, Ledger
-from ..oauth import Tokens
-from ..seams import make_tokens
+from ..supervisor.seams import make_tokens
 from .control import CommandFailed, RemoteCall, daemon_answers
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ..config.truststore import Unusable, certificates
 from ..errors import InsecureConnection
-from ..truststore import Unusable, certificates
 
 
 class Security(StrEnum):

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from crash.proxy import HOOK, LEDGER, MAILBOX, Gate, Proxy
-from listener.config_load import load
+from listener.config.load import load
 from listener.errors import ConnectionLost, LedgerFull
 from listener.hooks import Filed, HookFailed
-from listener.seams import Seams
 from listener.supervisor import Supervisor
+from listener.supervisor.seams import Seams
 
 SURE = 0.25
 """Seconds for which everything must have been settled before a run ends by itself."""

@@ -18,7 +18,7 @@ from crash.child import Run, main
 from listener.testing import ImapServer, Pop3Server
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["crash.child", "listener.opening", "listener.commands", "aiohttp.web"])
+FORK.set_forkserver_preload(["crash.child", "listener.protocols.opening", "listener.commands", "aiohttp.web"])
 KILLED = -9
 HUNG = 3
 """Exit status of a run that never settled."""

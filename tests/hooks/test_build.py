@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from listener.config_load import load
+from listener.config.load import load
 from listener.errors import ConfigurationError
 from listener.hooks.build import build_hosts, rebuilt, start_hosts, stop_hosts
 from listener.hooks.loading import hook_fault

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from listener import supervisor
-from listener.opening import open_mailbox
+from listener.protocols.opening import open_mailbox
 from listener.testing import ImapServer
 from listener.testing.imap.grammar import read_set
 from tests.contract.reading import mail

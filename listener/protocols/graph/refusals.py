@@ -9,14 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import (
-    AccountFailure,
-    AuthenticationRefused,
-    ConsentLost,
-    PermanentFailure,
-    ServerUnavailable,
-    Throttled,
-)
+from ...errors import AccountFailure, AuthenticationRefused, ConsentLost, PermanentFailure, ServerUnavailable, Throttled
 
 MAX_SHOWN = 300
 WAITABLE = frozenset({429, 503, 504})

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .config import Grant, OAuthProfile
-from .credentials import Secret, read_secret
-from .errors import LedgerError, PermanentFailure, TransientFailure
+from ..config import Grant, OAuthProfile
+from ..errors import LedgerError, PermanentFailure, TransientFailure
+from . import Secret, read_secret
 from .oauth_endpoint import Issued, TokenEndpoint
 from .oauth_entra import EntraApplication
 

@@ -16,8 +16,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .backoff import Backoff
-from .errors import (
+from ..backoff import Backoff
+from ..errors import (
     AuthenticationRefused,
     ConsentLost,
     FolderMissing,
@@ -27,7 +27,7 @@ from .errors import (
     TokenExpired,
     TransientFailure,
 )
-from .status import AccountState
+from ..status import AccountState
 
 SURVIVAL = 300.0
 """Seconds of success after which earlier failures are forgotten."""

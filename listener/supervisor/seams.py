@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from .config import Account, Config, Grant, Limits
-from .credentials import TokenOf
-from .hooks import HookHost
-from .hooks.build import build_hosts, rebuilt
-from .ledger import Ledger
-from .mailbox import Mailbox
-from .oauth import Tokens
-from .opening import open_mailbox
-from .parsing import Parser
-from .sealing import SealedSecrets, sealing_key
+from ..config import Account, Config, Grant, Limits
+from ..credentials import TokenOf
+from ..credentials.oauth import Tokens
+from ..credentials.sealing import SealedSecrets, sealing_key
+from ..hooks import HookHost
+from ..hooks.build import build_hosts, rebuilt
+from ..ledger import Ledger
+from ..mailbox import Mailbox
+from ..parsing import Parser
+from ..protocols.opening import open_mailbox
 
 OpenMailbox = Callable[[Account, Config, TokenOf], Awaitable[Mailbox]]
 Hosts = Mapping[str, HookHost]

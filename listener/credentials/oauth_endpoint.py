@@ -20,9 +20,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import jwt
 
-from .config import Grant, OAuthProfile
-from .credentials import Secret, read_secret
-from .errors import (
+from ..config import Grant, OAuthProfile
+from ..errors import (
     AccountFailure,
     AuthenticationRefused,
     ConnectionLost,
@@ -32,6 +31,7 @@ from .errors import (
     ServerUnavailable,
     Throttled,
 )
+from . import Secret, read_secret
 
 REQUEST_SECONDS = 30.0
 MAX_ANSWER = 64 * 1024

@@ -23,23 +23,23 @@ from functools import partial
 
 import structlog
 
+from ..admin.api import Api
+from ..admin.health import Health
+from ..admin.metrics import Metrics
+from ..admin.server import AdminServer, AdminUnavailable, admin_token
+from ..admin.verbs import Verbs
+from ..backoff import Backoff
+from ..config import Config, changes
+from ..dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
+from ..errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
+from ..hooks import HookHost
+from ..hooks.build import start_hosts, stop_hosts
+from ..protocols.opening import trust_of
+from ..systemd import Notifier
 from .account_runner import Shared, described
-from .admin.api import Api
-from .admin.health import Health
-from .admin.metrics import Metrics
-from .admin.server import AdminServer, AdminUnavailable, admin_token
-from .admin.verbs import Verbs
-from .backoff import Backoff
-from .config import Config, changes
-from .dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
-from .errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from .fleet import Fleet
-from .hooks import HookHost
-from .hooks.build import start_hosts, stop_hosts
 from .keeper import Work, keep
-from .opening import trust_of
 from .seams import Seams
-from .systemd import Notifier
 
 ROUND = 5.0
 """Seconds between the supervisor's rounds: ledger probed, systemd told."""

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from ..admin.health import UNPROCESSED, account_rows
+from ..config import Account, Config, Limits
+from ..ledger import Ledger, Row
+from ..preview import preview
+from ..receiver import ByteBudget
+from ..status import AccountStatus
 from .account_runner import AccountRunner, FetchGate, Shared
-from .admin.health import UNPROCESSED, account_rows
-from .config import Account, Config, Limits
-from .ledger import Ledger, Row
 from .logins import LoginGate
-from .preview import preview
-from .receiver import ByteBudget
 from .seats import Seats
-from .status import AccountStatus
 
 LOOK_AGAIN = 0.05
 """Seconds between looks whether messages in flight have landed, while draining."""

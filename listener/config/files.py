@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from .config import Account, Admin, Config, Grant, Security
-from .config_faults import Place, kind_of
-from .config_values import Table, bind_address, is_loopback
-from .errors import Fault
+from ..errors import Fault
+from . import Account, Admin, Config, Grant, Security
+from .faults import Place, kind_of
 from .presets import notices
 from .toml_lines import Path as KeyPath
 from .truststore import Unusable, certificates
+from .values import Table, bind_address, is_loopback
 
 MAX_SECRET = 64 * 1024
 """Octets that a secret file may have; keys and certificates included."""

@@ -1,6 +1,6 @@
 """What no setting can know alone: do the settings of an account, and accounts, profiles and hooks among them, fit together?
 
-`config_load` calls these after the settings themselves were read. Each check yields `Conflict`s: the setting at fault, a
+`load` calls these after the settings themselves were read. Each check yields `Conflict`s: the setting at fault, a
 sentence that says what to write, and the other settings that the verdict rests on (when one of those is itself faulty, the
 conflict is not reported: it would only confuse). Only `file_conflicts` looks at the disk.
 """
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .config import Account, Admin, Command, Grant, Limits, OAuthProfile, Receiver, Security, Sender, Webhook
-from .config_faults import did_you_mean
-from .config_values import as_size, bind_address, is_loopback
+from . import Account, Admin, Command, Grant, Limits, OAuthProfile, Receiver, Security, Sender, Webhook
+from .faults import did_you_mean
 from .presets import Provider, providers, takes_passwords
 from .toml_lines import Path as KeyPath
+from .values import as_size, bind_address, is_loopback
 
 Raw = Mapping[str, Any]
 

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from .admin.metrics import Metrics
-from .config import Account, Config, ReceiverProtocol
-from .errors import AuthenticationRefused, LedgerError, LedgerFull, ListenerError, PermanentFailure, Throttled, TokenExpired
-from .ledger import Accepted, Ledger
+from ..admin.metrics import Metrics
+from ..config import Account, Config, ReceiverProtocol
+from ..credentials.oauth import Tokens, TokenUse
+from ..errors import AuthenticationRefused, LedgerError, LedgerFull, ListenerError, PermanentFailure, Throttled, TokenExpired
+from ..ledger import Accepted, Ledger
+from ..mailbox import Mailbox
+from ..receiver import ByteBudget, Receiver
+from ..status import AccountState, AccountStatus
 from .logins import SURVIVAL, LoginGate, Patience, Rest
-from .mailbox import Mailbox
-from .oauth import Tokens, TokenUse
-from .receiver import ByteBudget, Receiver
 from .seams import Seams
 from .seats import Seats
-from .status import AccountState, AccountStatus
 
 CLOSING = 10.0
 """Seconds that a session gets for its polite end."""

@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from .config import Account
-from .config_files import MAX_SECRET, secret_trouble
-from .errors import PermanentFailure
-from .protocols.endpoint import Endpoint, LowestTLS
-from .protocols.endpoint import Security as EndpointSecurity
-from .protocols.sasl import Credentials, Kind
+from ..config import Account
+from ..config.files import MAX_SECRET, secret_trouble
+from ..errors import PermanentFailure
+from ..protocols.endpoint import Endpoint, LowestTLS
+from ..protocols.endpoint import Security as EndpointSecurity
+from ..protocols.sasl import Credentials, Kind
 
 MASK = "***"
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import config_checks as checks
-from .config import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Webhook
-from .config_checks import Conflict, Names
-from .config_faults import Place, Raw, unknown_key, validate
-from .config_files import file_faults
-from .config_values import Table
-from .errors import ConfigurationError, Fault
+from ..errors import ConfigurationError, Fault
+from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Webhook
+from . import checks as checks
+from .checks import Conflict, Names
+from .faults import Place, Raw, unknown_key, validate
+from .files import file_faults
 from .presets import fill
 from .toml_lines import locate
+from .values import Table
 
 MAX_FILE = 4_000_000
 """Octets of one configuration file; ten thousand accounts need about 3 MB."""

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .config import Account, ReceiverProtocol
-from .presets import providers
+from ..config import Account, ReceiverProtocol
+from ..config.presets import providers
 
 POP3_SEATS = 1
 

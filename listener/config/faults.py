@@ -1,7 +1,7 @@
 """What is wrong with a setting, in a sentence that says what to write: pydantic's errors in the words of our settings.
 
 `validate` reads one TOML table into its model. On faults it tries again without the faulty settings, so that the checks
-between settings (`config_checks`) can still look at the rest: all faults come at once. A value is repeated in a fault only
+between settings (`checks`) can still look at the rest: all faults come at once. A value is repeated in a fault only
 where it is a choice among words, never what might be a secret.
 """
 
@@ -17,11 +17,11 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from .config import Config
-from .config_values import Kind, Table, as_duration, as_size
-from .errors import Fault
+from ..errors import Fault
+from . import Config
 from .toml_lines import Path as KeyPath
 from .toml_lines import line_of
+from .values import Kind, Table, as_duration, as_size
 
 Raw = dict[str, Any]
 T = TypeVar("T", bound=Table)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from .backoff import Backoff
+from ..backoff import Backoff
 
 PROVEN = 300.0
 """Seconds of work after which earlier failures are forgotten."""

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .credentials import read_secret
-from .errors import ConfigurationError, Fault, PermanentFailure
+from ..errors import ConfigurationError, Fault, PermanentFailure
+from . import read_secret
 
 KEY_FILE = "listener-key"
 """In `state_dir`, where no `key_file` is configured."""

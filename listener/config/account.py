@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from .config_values import (
+from .values import (
     REQUIRED,
     Address,
     After,

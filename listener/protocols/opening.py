@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from .config import Account, Config, ReceiverProtocol
-from .credentials import TokenOf, credentials_of, endpoint_of
-from .errors import PermanentFailure
-from .mailbox import Mailbox
-from .message.model import Trust
-from .protocols.graph.mailbox import GraphMailbox, GraphSettings
-from .protocols.imap.acknowledging import After
-from .protocols.imap.mailbox import ImapMailbox, ImapSettings
-from .protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
+from ..config import Account, Config, ReceiverProtocol
+from ..credentials import TokenOf, credentials_of, endpoint_of
+from ..errors import PermanentFailure
+from ..mailbox import Mailbox
+from ..message.model import Trust
+from .graph.mailbox import GraphMailbox, GraphSettings
+from .imap.acknowledging import After
+from .imap.mailbox import ImapMailbox, ImapSettings
+from .pop3.mailbox import Pop3Mailbox, Pop3Settings
 
 TOPMOST = "topmost-no-authserv-id"
 """Microsoft 365 writes no authserv-id; the topmost field is its own."""

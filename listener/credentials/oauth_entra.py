@@ -15,9 +15,9 @@ from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any
 
-from .config import OAuthProfile
-from .credentials import Secret, read_secret
-from .errors import AccountFailure, ConnectionLost, PermanentFailure, ServerUnavailable, Throttled
+from ..config import OAuthProfile
+from ..errors import AccountFailure, ConnectionLost, PermanentFailure, ServerUnavailable, Throttled
+from . import Secret, read_secret
 from .oauth_endpoint import ENTRA, MAX_SAID, REQUEST_SECONDS, Issued, refusal, retry_after
 
 _CODE = re.compile(r"AADSTS\d{4,9}")

@@ -1,6 +1,6 @@
 """Every setting of Listener: its type, default, unit and prose; attribute names are the names in the TOML.
 
-The models hold what `config_load.load` made of the files: presets and defaults filled in, paths absolute, checked. So an
+The models hold what `load.load` made of the files: presets and defaults filled in, paths absolute, checked. So an
 account is ready to use as it stands (`account.receiver.host`, `.port`, `.user`, …). Durations are seconds, sizes octets.
 Secrets are never here, only where they lie; they are read anew at each sign-in. Everything is frozen and compares by
 value, which is how SIGHUP finds what changed (`changes`). `docs/configuration.md`, `config/listener.example.toml` and
@@ -12,19 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .config_account import (
-    Account,
-    Grant,
-    OAuthProfile,
-    Receiver,
-    ReceiverProtocol,
-    Reply,
-    Security,
-    Sender,
-    SenderProtocol,
-    Trust,
-)
-from .config_values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
+from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
+from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
 
 __all__ = [
     "Account",

@@ -1,6 +1,6 @@
 """Writes what is generated from the settings, the presets and the log events, so that documents cannot fall behind.
 
-    python -m listener.config_docs [FOLDER]     FOLDER is the project's (default: here)
+    python -m listener.config.docs [FOLDER]     FOLDER is the project's (default: here)
 
 Gives `docs/configuration.md` and `config/listener.example.toml` whole, and the tables between `<!-- generated: … -->` marks
 in `docs/providers.md` and `docs/operations.md`. A test holds the files to this.
@@ -20,10 +20,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from .config_faults import as_written, kind_of, tables
-from .config_values import Table
-from .events import EVENTS
+from ..events import EVENTS
+from .faults import as_written, kind_of, tables
 from .presets import Endpoint, Provider, providers
+from .values import Table
 
 ACTIVE = {
     "[listener]": {"state_dir"},
@@ -35,7 +35,7 @@ ACTIVE = {
 INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `python -m listener.config_docs`; change the prose in listener/config.py and listener/config_account.py. -->
+<!-- Written by `python -m listener.config.docs`; change the prose in listener/config. -->
 
 One TOML file, read at start and on SIGHUP: `--config FILE`, else `$LISTENER_CONFIG`, else `listener.toml` here, else
 `/etc/listener/listener.toml`. `listener check --offline` says everything that is wrong with it at once, with file and line;
@@ -56,7 +56,7 @@ One TOML file, read at start and on SIGHUP: `--config FILE`, else `$LISTENER_CON
 
 EXAMPLE_HEAD = """\
 # Listener's configuration, with every setting. A setting behind "#" shows its default, or an example where there is none.
-# Written by `python -m listener.config_docs`; docs/configuration.md says the same as tables.
+# Written by `python -m listener.config.docs`; docs/configuration.md says the same as tables.
 """
 
 

@@ -14,8 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from .config_account import Account, Security
-from .config_values import Duration, Host, Name, Table, Text, is_loopback
+from .account import Account, Security
+from .values import Duration, Host, Name, Table, Text, is_loopback
 
 Raw = dict[str, Any]
 
