@@ -44,6 +44,9 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
 
 def _taken_apart(body: Body, markers: Sequence[str]) -> Reply:
     end = _end_of_new_text(body, markers)
+    if body.is_unquoted(end):
+        signed = reply_segments.signature_above(body, end)
+        return Reply(_between(body, 0, signed), _between(body, end, len(body.lines)), _between(body, signed, end))
     kept, signature, introduced = reply_segments.decide(body, end)
     if not kept and not signature and not introduced:
         kept = set(range(end))  # nothing but quoted lines, and nobody who is quoted
@@ -60,6 +63,8 @@ def _end_of_new_text(body: Body, markers: Sequence[str]) -> int:
     fields, marked, skip = set(body.fields), set(body.marked), 0
     ours = _marker_lines(body, markers)
     candidates = sorted({*body.attributions, *body.cuts, *fields, *marked, *ours})
+    if not candidates:
+        return len(body.lines)
     above = _first_plain(body, candidates)
     for index in candidates:
         if index > above and index in body.cuts:
@@ -112,6 +117,8 @@ def _with_rule(body: Body, index: int) -> int:
 
 def _join(body: Body, indexes: Sequence[int]) -> str:
     """The lines in order, a blank one where others were taken out between them, trimmed at both ends."""
+    if indexes and indexes[-1] - indexes[0] == len(indexes) - 1:
+        return _between(body, indexes[0], indexes[-1] + 1)
     out: list[str] = []
     before = indexes[0] - 1 if indexes else 0
     for index in indexes:
@@ -124,3 +131,9 @@ def _join(body: Body, indexes: Sequence[int]) -> str:
         out.append(line)
         before = index
     return "\n".join(out).strip("\n")
+
+
+def _between(body: Body, start: int, end: int) -> str:
+    """Lines that follow one another, trimmed at both ends."""
+    pairs = zip(body.lines[start:end], body.blank[start:end], strict=True)
+    return "\n".join(["" if blank else line.rstrip() for line, blank in pairs]).strip("\n")

@@ -64,10 +64,11 @@ OUTLOOK_RULES: Final = (
 )
 
 # Markup without any of these words has nothing to mark: most has not, and is not gone through.
-_HINTS: Final = (
+_WORDS: Final = frozenset((
     "blockquote", "border-top", "__quoted_text__", *QUOTE_CLASSES, *QUOTE_IDS, *DIVIDER_IDS, *DIVIDER_CLASSES,
     *SIGNATURE_CLASSES, *SIGNATURE_IDS,
-)  # fmt: skip
+))  # fmt: skip
+_HINTS: Final = tuple(sorted(word for word in _WORDS if not any(other in word for other in _WORDS - {word})))
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,9 +175,9 @@ def _evidence(joined: str) -> tuple[bool, bool, bool]:
     colon = joined.endswith((":", "："))
     folded = fold(joined).replace(">", "> ")
     words = [_word(token) for token in folded.split()]
-    at = next(
-        (i for i, word in enumerate(words) if word in PHRASES.verbs or _word(word.partition("(")[0]) in PHRASES.verbs), -1
-    )
+    verbs = PHRASES.verbs
+    said = (i for i, word in enumerate(words) if word in verbs or ("(" in word and _word(word.partition("(")[0]) in verbs))
+    at = next(said, -1)
     verb = at >= 0 or any(phrase in folded for phrase in PHRASES.verbs_unspaced)
     if at >= 0 and any(word in PHRASES.pronouns for word in words[max(0, at - 1) : at + 2]):
         return verb, False, True

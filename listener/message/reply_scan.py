@@ -7,8 +7,9 @@ Most lines are none of these, so this pass does little and does it fast; only th
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from string import ascii_letters, digits
 from typing import Final
 
 from . import reply_lines
@@ -30,7 +31,15 @@ from .reply_lines import (
 from .reply_phrases import PHRASES
 
 VERBS: Final = PHRASES.verbs
+_ALNUM: Final = ascii_letters + digits
 _MARKS: Final = DASHES + ":：`"  # a divider, a rule or a fence begins or ends with one of these
+_MARKED: Final = frozenset(_MARKS + ">")
+_STOPS: Final = frozenset(".,!?")
+_TAILS: Final = frozenset(word[-2:] for word in (*VERBS, *NOTES))
+# The last two letters of nearly every line: no verb of an attribution ends so, and no line of Lotus Notes.
+_ORDINARY: Final = frozenset(a + b for a in _ALNUM for b in _ALNUM) - {
+    form for tail in _TAILS for form in (tail, tail.upper(), tail.title(), tail.swapcase().title().swapcase())
+}
 
 
 @dataclass(slots=True)
@@ -57,6 +66,11 @@ class Body:
     def is_text(self, index: int) -> bool:
         return index in self.protected or not (self.blank[index] or self.quoted[index])
 
+    def is_unquoted(self, end: int) -> bool:
+        """Whether nothing above `end` quotes or is marked as a signature."""
+        marked = (*self.attributions, *self.named, *self.signature)
+        return not any(self.quoted[:end]) and (not marked or min(marked) >= end)
+
     def quote_follows(self, index: int) -> bool:
         """Whether the next line with anything on it is quoted."""
         while index < len(self.lines) and self.blank[index]:
@@ -70,15 +84,17 @@ def read(marked: Marked) -> Body:
     pieces = [(index, _apart(body.lines[index])) for index in body.ends]
     torn = {index: pair for index, pair in pieces if pair}
     if torn:
-        origin = [index for index in range(len(body.lines)) for _ in torn.get(index, (None,))]
+        origin: Sequence[int] = [index for index in range(len(body.lines)) for _ in torn.get(index, (None,))]
         body = _scanned([piece for index, line in enumerate(body.lines) for piece in torn.get(index, (line,))])
     else:
-        origin = list(range(len(body.lines)))
-    body.cuts = _placed(marked.cuts, origin)
-    body.quotes = _placed(marked.quotes, origin)
+        origin = range(len(body.lines))
+    if marked.cuts or marked.quotes:
+        body.cuts = _placed(marked.cuts, origin)
+        body.quotes = _placed(marked.quotes, origin)
     if marked.signature:
         body.signature = frozenset(index for index, number in enumerate(origin) if number in marked.signature)
-    body.protected = _code(body) | _forwarded(body)
+    if body.marked:
+        body.protected = _code(body) | _forwarded(body)
     for index in body.ends:
         found = attribution_ending_at(body.lines, index) if index not in body.protected else None
         if found and (found.strong or body.quote_follows(found.end)):
@@ -90,11 +106,16 @@ def _scanned(lines: list[str]) -> Body:
     """The first look, at every line: no calls but for the few lines that may be something."""
     bare = [line.strip(BLANKS) for line in lines]
     body = Body(lines, [not text for text in bare], [False] * len(lines))
+    whole = "".join(bare)
+    hinted = ":" in whole or ">" in whole or "：" in whole
     for index, text in enumerate(bare):
         if not text:
             continue
         first, last, head = text[0], text[-1], text[:MAX_FIELD_NAME]
-        if first == ">" and ((len(text) > MAX_TORN and lines[index][0] == ">") or is_quoted(lines[index])):
+        ordinary = (text[-3:-1] if last in _STOPS else text[-2:]) in _ORDINARY
+        if ordinary and first not in _MARKED and not (hinted and (":" in head or ">" in head or "：" in head)):
+            continue
+        if first == ">" and (((ordinary or len(text) > MAX_TORN) and lines[index][0] == ">") or is_quoted(lines[index])):
             body.quoted[index] = True
             continue
         if last in ":：>" or (last in EDGES and may_end(text)) or text.rpartition(" ")[2].casefold().strip(TOKEN_EDGE) in VERBS:
@@ -108,7 +129,7 @@ def _scanned(lines: list[str]) -> Body:
     return body
 
 
-def _placed(numbers: Iterable[int], origin: list[int]) -> frozenset[int]:
+def _placed(numbers: Iterable[int], origin: Sequence[int]) -> frozenset[int]:
     """Where lines of the text stand among the pieces; a mark below the last line marks nothing."""
     return frozenset(bisect_left(origin, number) for number in numbers) - {len(origin)}
 

@@ -44,12 +44,16 @@ def decide(body: Body, end: int) -> tuple[set[int], set[int], bool]:
     return kept, signature, any(segment.introduced for segment in segments)
 
 
+def signature_above(body: Body, end: int) -> int:
+    """Where the signature begins when all lines above `end` are one text; `end` when it has none."""
+    at = reply_signature.split(body.lines[:end])
+    return at if body.protected.isdisjoint(range(at, end)) else end
+
+
 def _segments(body: Body, end: int) -> list[Segment]:
     """An attribution begins a quote but is itself in no segment's lines: it is never text."""
     segments: list[Segment] = []
-    index = 0
-    if not (body.attributions or body.named or body.signature or any(body.quoted)):
-        return [Segment(False, list(range(end)))]
+    index, orderly = 0, not (body.named or body.protected)
     while index < end:
         found = body.attributions.get(index)
         if index in body.signature:
@@ -60,7 +64,10 @@ def _segments(body: Body, end: int) -> list[Segment]:
             while body.quote_follows(index) and index < end and body.blank[index]:
                 index += 1
         else:
-            _append(body, segments, index)
+            if segments and (body.blank[index] or (orderly and body.quoted[index] == segments[-1].quoted)):
+                segments[-1].lines.append(index)
+            else:
+                _append(body, segments, index)
             index += 1
     for segment in segments:
         segment.introduced = segment.introduced or (segment.quoted and _introduces_itself(body, segment))
@@ -69,7 +76,7 @@ def _segments(body: Body, end: int) -> list[Segment]:
 
 def _append(body: Body, segments: list[Segment], index: int) -> None:
     last = segments[-1] if segments else None
-    quoted = last.quoted if last and body.blank[index] else _is_in_quote(body, index, last)
+    quoted = _is_in_quote(body, index, last)
     if last is None or last.quoted != quoted:
         segments.append(last := Segment(quoted))
     last.lines.append(index)

@@ -35,25 +35,34 @@ def split(lines: Sequence[str]) -> int:
 
 
 def _delimited(lines: Sequence[str], end: int) -> int:
-    cut, below, asks, wide, reachable = end, 0, False, False, False
+    cut = end
+    below: list[str] = []
     for index in range(end - 1, -1, -1):
         line = lines[index]
         if is_blank(line):
             continue
         plain = line[0].isalnum()
         if not plain and line.strip() in _DELIMITERS:
-            cut = index if line in ("-- ", "--  ") or not asks else cut
+            cut = index if line in ("-- ", "--  ") or not _asks(below) else cut
         elif not plain and (is_rule(line) or _is_ornament(line)):
-            footer = below <= MAX_FOOTER_PROSE or (below <= MAX_FOOTER_LINES and reachable)
-            cut = index if footer and not (asks or wide) else cut
+            cut = index if _is_footer(below) else cut
         else:
-            below += 1
-            asks = asks or line.rstrip().endswith(("?", "？"))
-            wide = wide or len(line) > MAX_FOOTER_WIDTH
-            reachable = reachable or any(mark in line for mark in _REACHABLE)
-        if below > MAX_SIGNATURE_LINES:
+            below.append(line)
+        if len(below) > MAX_SIGNATURE_LINES:
             break
     return _end_of_text(lines, cut)
+
+
+def _asks(below: Sequence[str]) -> bool:
+    return any(line.rstrip().endswith(("?", "？")) for line in below)
+
+
+def _is_footer(below: Sequence[str]) -> bool:
+    if len(below) > MAX_FOOTER_PROSE:
+        reachable = any(mark in line for line in below for mark in _REACHABLE)
+        if len(below) > MAX_FOOTER_LINES or not reachable:
+            return False
+    return not _asks(below) and all(len(line) <= MAX_FOOTER_WIDTH for line in below)
 
 
 def _appended(lines: Sequence[str], end: int) -> int:
