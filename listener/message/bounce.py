@@ -90,9 +90,11 @@ def from_mail_system(root: Part) -> bool:
 def has_bounce_subject(root: Part) -> bool:
     """Whether the subject is one that mail systems write; after "Re:" it is a person's."""
     subject = fold(root.text("subject")[:MAX_FIELD])
-    if subject.startswith(SUBJECTS) or subject.rpartition(" : ")[2].startswith(SUBJECTS):
+    if subject.startswith(SUBJECTS) or (" : " in subject and subject.rpartition(" : ")[2].startswith(SUBJECTS)):
         return True
-    return any(phrase in subject for phrase in UNSPACED_SUBJECTS) or (subject.startswith("warning: ") and "unknown" in subject)
+    if not subject.isascii() and any(phrase in subject for phrase in UNSPACED_SUBJECTS):
+        return True
+    return subject.startswith("warning: ") and "unknown" in subject
 
 
 def _may_be_notice(root: Part) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 MAX_LOCAL: Final = 128
 MAX_DOMAIN: Final = 255
 MAX_LINE: Final = 4000
+_STOPS: Final = " \t\r\n<>()[]{},;:\"'|*`«»“”、，：；。（）【】「」\xa0"
 
-_STOP: Final = frozenset(" \t\r\n<>()[]{},;:\"'|*`«»“”、，：；。（）【】「」\xa0")
-_DOMAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
+_LOCAL: Final = re.compile(f"[^{re.escape(_STOPS)}]{{0,{MAX_LOCAL}}}")
+_DOMAIN: Final = re.compile(f"[\\w.-]{{0,{MAX_DOMAIN}}}")
 
 
 def addresses_in(line: str) -> list[str]:
@@ -23,12 +25,8 @@ def positions(line: str) -> list[tuple[int, str]]:
     found: dict[str, int] = {}
     at = line.find("@")
     while at >= 0:
-        start = at
-        while start > 0 and at - start < MAX_LOCAL and line[start - 1] not in _STOP:
-            start -= 1
-        end = at + 1
-        while end < len(line) and end - at <= MAX_DOMAIN and (line[end] in _DOMAIN or line[end].isalnum()):
-            end += 1
+        start = at - _length(_LOCAL, line[max(0, at - MAX_LOCAL) : at][::-1])
+        end = at + 1 + _length(_DOMAIN, line[at + 1 : at + 1 + MAX_DOMAIN])
         local, domain = line[start:at].lstrip("=.-/\\"), line[at + 1 : end].strip(".-_")
         if local[:5].lower() == "smtp=":  # X.400: dda:SMTP=user@domain
             local = local[5:]
@@ -36,3 +34,9 @@ def positions(line: str) -> list[tuple[int, str]]:
             found.setdefault(f"{local}@{domain}", start)
         at = line.find("@", max(end, at + 1))
     return [(start, address) for address, start in found.items()]
+
+
+def _length(pattern: re.Pattern[str], text: str) -> int:
+    """How far the pattern, which matches nothing too, reaches from the beginning of the text."""
+    found = pattern.match(text)
+    return found.end() if found else 0
