@@ -44,8 +44,7 @@ _YEAR = re.compile(r"\b(\d{4})\s*$")
 def read(value: str) -> str | None:
     """`2026-11-22T10:00:00+00:00`, or None where no date can be made out."""
     if (usual := _USUAL.match(value)) and (month := _MONTHS.get(usual[2].lower())):
-        offset = timedelta(hours=int(usual[8]), minutes=int(usual[9])) * (-1 if usual[7] == "-" else 1)
-        return _moment((int(usual[3]), month, int(usual[1])), (int(usual[4]), int(usual[5]), int(usual[6] or 0)), offset)
+        return _usual(usual, month)
     value = _COMMENT.sub(" ", value[:MAX_DATE])
     date, rest = _date(value)
     time = _TIME.search(rest)
@@ -55,6 +54,19 @@ def read(value: str) -> str | None:
     if time and time[4]:
         hour = hour % 12 + (12 if time[4].lower() == "pm" else 0)
     return _moment(date, (hour, minute, second), _offset(rest[time.end() :] if time else ""))
+
+
+def _usual(usual: re.Match[str], month: int) -> str | None:
+    """The form that RFC 5322 asks for, whose time needs no calculation unless it is odd."""
+    day, _, year, hour, minute, second, sign, hours, minutes = usual.groups("00")
+    date = int(year), month, int(day)
+    if max(hour, hours) < "24" and max(minute, second, minutes) < "60" and (sign == "+" or hours > "00"):
+        try:
+            return f"{datetime(*date).isoformat()[:11]}{hour}:{minute}:{second}{sign}{hours}:{minutes}"
+        except ValueError:
+            return None
+    offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    return _moment(date, (int(hour), int(minute), int(second)), offset)
 
 
 def _moment(date: tuple[int, int, int], time: tuple[int, int, int], offset: timedelta) -> str | None:
