@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from . import addresses, bounce_ses
 from .bounce_notice import own_parts
@@ -36,8 +36,7 @@ _LIST_FIELDS: Final = frozenset(["list-id", *_WORDS["list_fields"]])
 _MDN: Final = ("message/disposition-notification", "message/global-disposition-notification")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What the rules may look at: the root's fields by name, the parts outside attached messages, the sender, the bounce."""
 
     root: Part
