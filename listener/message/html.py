@@ -33,7 +33,7 @@ _INLINE = re.compile(
 )
 _SKIPPED = re.compile(
     r"<!--.*?(?:--!?>|\Z)"
-    r"|<(script|style|title|textarea|xmp|noframes|template|svg|math|object)(?=[\s>/])[^<>]*>",
+    r"|<(?=[stxnmo])(script|style|title|textarea|xmp|noframes|template|svg|math|object)(?=[\s>/])[^<>]*>",
     re.S | re.I,
 )
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s>]{1,2000}))", re.I)
@@ -64,8 +64,10 @@ def to_text(markup: str) -> str:
     markup = _seen(markup[:MAX_HTML])
     collapsed = "<pre" not in markup.lower()
     if collapsed:
-        markup = _BLANKS.sub(" ", markup)
-    if "none" not in markup:  # nothing is hidden, so these can go before they are looked at
+        for blank in "\t\r\n\f\xa0":
+            markup = markup.replace(blank, " ")
+        markup = _SPACES.sub(" ", markup)
+    if not (hides := "none" in markup):  # nothing is hidden, so these can go before they are looked at
         markup = _INLINE.sub("", markup)
     writer, hidden = _Writer(), _Hidden()
     line = writer.line
@@ -75,13 +77,12 @@ def to_text(markup: str) -> str:
             name = name.lower()
             if hidden.name:
                 hidden.inside(name, bool(closing))
-            elif closing:
-                if name in _MEANT:
-                    writer.close(name)
-            elif "none" in attributes and hidden.begins(name, attributes):
+            elif hides and not closing and "none" in attributes and hidden.begins(name, attributes):
                 continue
+            elif name in _ONLY_BLOCKS:
+                writer.end_block(name)
             elif name in _MEANT:
-                writer.open(name, attributes)
+                writer.close(name) if closing else writer.open(name, attributes)
         elif not hidden.name and (text := text or loose):
             if "&" in text:
                 text = _unescape(text)
@@ -201,10 +202,9 @@ class _Writer:
             self._put(_BLANKS.sub(" ", text) if "\n" in text else text)
 
     def open(self, name: str, attributes: str) -> None:
+        """A tag that does more than to end a block."""
         if name in _BLOCKS:
-            self._end_block(name)
-            if name in _ONLY_BLOCKS:
-                return
+            self.end_block(name)
         if name == "br":
             self.line_break()
         elif name == "blockquote":
@@ -226,9 +226,7 @@ class _Writer:
         if name == "a":
             self._end_link()
         elif name in _BLOCKS:
-            self._end_block(name)
-        if name in _ONLY_BLOCKS:
-            return
+            self.end_block(name)
         if name == "blockquote":
             self._quote = max(0, self._quote - 1)
         elif name in ("ul", "ol") and self._lists:
@@ -248,20 +246,20 @@ class _Writer:
         return "\n".join(self._lines).strip("\n")
 
     def _put(self, text: str) -> None:
-        if not self.line and text:
-            if self._blank_owed is not None and text.strip():
+        if not self.line and (self._mark or self._blank_owed is not None) and text.strip():
+            if self._blank_owed is not None:
                 self._blank_line(min(self._blank_owed, self._quote))
                 self._blank_owed = None
-            if self._mark and text.strip():
+            if self._mark:
                 self._begun, self._mark = self._mark, ""
         self.line.append(text)
 
-    def _end_block(self, name: str) -> None:
+    def end_block(self, name: str) -> None:
+        """What a block's opening and its closing tag have in common; all there is to most blocks."""
         if self.line:
             self._flush()
-        if name in _PARAGRAPHS and self._lines:
-            owed = self._quote if self._blank_owed is None else self._blank_owed
-            self._blank_owed = min(owed, self._quote)
+        if name in _PARAGRAPHS and self._lines and (self._blank_owed is None or self._blank_owed > self._quote):
+            self._blank_owed = self._quote
 
     def _flush(self) -> None:
         if not self.line:
@@ -269,19 +267,19 @@ class _Writer:
         line = "".join(self.line)
         if not self.preformatted:
             line = line.replace("\xa0", " ")
-            line = (_SPACES.sub(" ", line) if "  " in line else line).strip(" ")
-        if line.strip():
-            self._lines.append(_prefix(self._quote) + self._begun + line.rstrip())
+            line = (_SPACES.sub(" ", line) if "  " in line else line).lstrip(" ")
+        if shown := line.rstrip():
+            self._lines.append(_prefix(self._quote) + self._begun + shown)
         elif self.preformatted:
             self._blank_line(self._quote)
         self.line.clear()
         self._begun = ""
-        self._link = (self._link[0], 0) if self._link else None
+        if self._link:
+            self._link = (self._link[0], 0)
 
     def _blank_line(self, quote: int) -> None:
-        prefix = _prefix(quote).rstrip()
         if self._lines and self._lines[-1].strip("> "):
-            self._lines.append(prefix)
+            self._lines.append(_prefix(quote).rstrip())
 
     def _next_mark(self) -> str:
         number = self._lists[-1] if self._lists else None
