@@ -6,6 +6,7 @@ import pytest
 
 from listener.config import Config, ReceiverProtocol, Security, changes, json_schema
 from listener.config.load import load
+from listener.errors import ConfigurationError
 
 ONE = """
 [listener]
@@ -192,3 +193,11 @@ def test_the_schema_describes_every_table_and_refuses_unknown_keys() -> None:
     assert {"Account", "Receiver", "Sender", "OAuthProfile", "Limits"} <= schema["$defs"].keys()
     assert all(table["additionalProperties"] is False for table in schema["$defs"].values() if table["type"] == "object")
     assert schema["$defs"]["Receiver"]["properties"]["poll_interval"]["type"] == "string"
+
+
+def test_who_only_asks_the_daemon_need_not_read_its_secrets(write, tmp_path: Path) -> None:
+    path = write(ONE)
+    (tmp_path / "secret").unlink()
+    with pytest.raises(ConfigurationError):
+        load(path, environment={})
+    assert load(path, environment={}, check_files=False).accounts[0].id

@@ -24,7 +24,7 @@ def find(given: str | None, environment: Mapping[str, str] = os.environ) -> Path
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
-    """Everything, checked. Raises ConfigurationError."""
+    """Everything, checked but for the files it names: the daemon reads them, not we. Raises ConfigurationError."""
     from ..config.load import load
 
-    return load(find(arguments.config))
+    return load(find(arguments.config), check_files=False)

@@ -39,18 +39,20 @@ def load(
     environment: Mapping[str, str] = os.environ,
     check_hook: Callable[[str], str | None] | None = None,
     account_trouble: Callable[[Fault], None] | None = None,
+    check_files: bool = True,
 ) -> Config:
     """The configuration in this file, ready to use. Raises ConfigurationError with every fault.
 
     `check_hook` says what is wrong with a Python hook, None: nothing. `account_trouble`, where given, is told of an account's
-    or profile's files that cannot be read, instead of raising them: one missing password need not stop the other accounts.
+    or profile's files that cannot be read, instead of raising them: one missing password need not stop the other accounts. `check_files` False leaves the files that settings name unread: who
+    asks a running daemon need not be able to read its secrets.
     """
     credentials = environment.get("CREDENTIALS_DIRECTORY")
     reading = _Reading(Path(credentials) if credentials else None, check_hook)
     config = reading.read(path)
     faults = list(reading.faults)
     troubles: list[Fault] = []
-    for place, table in reading.read_tables:
+    for place, table in reading.read_tables if check_files else ():
         is_account = isinstance(table, Account | OAuthProfile)
         (troubles if account_trouble and is_account else faults).extend(file_faults(table, place))
     if faults or config is None:
