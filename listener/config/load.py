@@ -44,8 +44,9 @@ def load(
     """The configuration in this file, ready to use. Raises ConfigurationError with every fault.
 
     `check_hook` says what is wrong with a Python hook, None: nothing. `account_trouble`, where given, is told of an account's
-    or profile's files that cannot be read, instead of raising them: one missing password need not stop the other accounts. `check_files` False leaves the files that settings name unread: who
-    asks a running daemon need not be able to read its secrets.
+    or profile's files that cannot be read, instead of raising them: one missing password need not stop the other accounts.
+    `check_files` False leaves the files that settings name unread: who asks a running daemon need not be able to read its
+    secrets.
     """
     credentials = environment.get("CREDENTIALS_DIRECTORY")
     reading = _Reading(Path(credentials) if credentials else None, check_hook)
