@@ -1,8 +1,10 @@
-"""How long to wait after a failure: exponential with jitter, so that many who failed together do not come back together.
+"""How long to wait: after a failure, exponentially and with jitter, and between two looks for mail.
+
+Who failed together does not come back together.
 
 One `Backoff` belongs to one thing that can fail. Its owner asks `next()` after each failure and calls `reset()` once success
-has lasted (five minutes of it: a server that takes a sign-in and then drops us has proven nothing). It only computes;
-randomness is an argument.
+has lasted (five minutes of it: a server that takes a sign-in and then drops us has proven nothing). `Polling` says how soon
+to look again where a server cannot tell of mail. Both only compute; randomness and the clock are arguments.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ CAP = 600.0
 """Seconds: no wait is longer."""
 LEAST = 0.2
 """A wait is at least this part of the longest one: pure full jitter tries again at once too often."""
+
+
+QUIET_AFTER = 3600.0
+"""Seconds without new mail, after which an account is looked at less often."""
+QUIET_FACTOR = 5.0
+"""By which the interval is then longer: 60 s become 300 s."""
 
 
 class Backoff:
@@ -40,3 +48,22 @@ class Backoff:
     def reset(self) -> None:
         """Begin anew: success has lasted."""
         self._longest = self._base
+
+
+class Polling:
+    """How often to look where the server cannot tell by itself: often while mail comes, seldom once it has not for an hour."""
+
+    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._mail_at = clock()
+
+    def mail_came(self) -> None:
+        """New mail was found just now."""
+        self._mail_at = self._clock()
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look; never less than the setting."""
+        quiet = self._clock() - self._mail_at >= QUIET_AFTER
+        return self._interval * QUIET_FACTOR if quiet else self._interval

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from listener.backoff import BASE, CAP, LEAST, Backoff
+from listener.backoff import BASE, CAP, LEAST, QUIET_AFTER, Backoff, Polling
 
 
 def longest(_low: float, high: float) -> float:
@@ -46,3 +46,15 @@ def test_a_server_that_drops_us_after_each_sign_in_sees_at_most_twelve_in_ten_mi
             logins += 1
             at += backoff.next()
         assert logins <= 12
+
+
+def test_where_no_mail_has_come_for_an_hour_a_look_is_taken_a_fifth_as_often_until_some_comes() -> None:
+    now = [1000.0]
+    polling = Polling(60.0, lambda: now[0])
+    assert polling.interval == 60.0
+    now[0] += QUIET_AFTER - 1
+    assert polling.interval == 60.0
+    now[0] += 1
+    assert polling.interval == 300.0
+    polling.mail_came()
+    assert polling.interval == 60.0

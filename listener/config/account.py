@@ -129,8 +129,8 @@ class Receiver(Table):
     )
     poll_interval: Duration = setting(
         "60s",
-        "How often to look where the server cannot tell by itself: POP3, Graph, IMAP without IDLE, further folders. POP3: "
-        "five times as long once no mail has come for an hour, and never sooner than the server's LOGIN-DELAY.",
+        "How often to look where the server cannot tell by itself: POP3, Graph, IMAP without IDLE, further folders. POP3 "
+        "and Graph: five times as long once no mail has come for an hour; POP3 never sooner than the server's LOGIN-DELAY.",
         ge=1,
         le=86400,
     )

@@ -1,7 +1,7 @@
 """When may we sign in? Paces sign-ins by host over all accounts, and says how long an account rests after a session.
 
 `LoginGate` keeps a hundred accounts of one provider from arriving in the same second after a restart. `Patience` counts one
-account's failures, `Polling` says how soon to look again. They only compute; the account's runner waits.
+account's failures. They only compute; the account's runner waits.
 
 Rules of the file
 1. Unknown is temporary.
@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..backoff import Backoff
+from ..backoff import Backoff, Polling
 from ..errors import (
     AuthenticationRefused,
     ConsentLost,
@@ -41,10 +41,6 @@ TOKEN_LIFE = 60.0
 """Seconds that a session must have lasted for an expired token to be ordinary; sooner, something else is wrong."""
 LONGEST_THROTTLE = 3600.0
 """A server may ask for more, but then we ask again sooner."""
-QUIET_AFTER = 3600.0
-"""Seconds without new mail, after which an account is looked at less often."""
-QUIET_FACTOR = 5.0
-"""By which the interval is then longer: 60 s become 300 s."""
 SPREAD = 0.1
 """Long waits are spread by this part of their length, so that accounts do not march in step."""
 
@@ -65,25 +61,6 @@ class LoginGate:
         self._due[host] = mine + self._interval
         if mine > now:
             await asyncio.sleep(mine - now)
-
-
-class Polling:
-    """How often to look where the server cannot tell by itself: often while mail comes, seldom once it has not for an hour."""
-
-    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
-        self._interval = interval
-        self._clock = clock
-        self._mail_at = clock()
-
-    def mail_came(self) -> None:
-        """New mail was found just now."""
-        self._mail_at = self._clock()
-
-    @property
-    def interval(self) -> float:
-        """Seconds until the next look; never less than the setting."""
-        quiet = self._clock() - self._mail_at >= QUIET_AFTER
-        return self._interval * QUIET_FACTOR if quiet else self._interval
 
 
 @dataclass(frozen=True, slots=True)

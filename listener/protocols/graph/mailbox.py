@@ -6,7 +6,8 @@ Rules of the file
 1. A message is named by its immutable id, which it keeps when it is moved within the mailbox (R-32).
 2. `start = "now"` walks the whole folder once: what is there is named as before the baseline, so that a later change of it,
    such as being read, is never taken for new mail (R-36). What came while we walked is found by the safety listing.
-3. `wait` sleeps, then looks whether the deltas have anything: an idle mailbox costs one request a folder and interval.
+3. `wait` sleeps, then looks whether the deltas have anything: an idle mailbox costs one request a folder and interval. The
+   interval is longer once nothing was fetched for an hour (`Polling`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ...backoff import Polling
 from ...errors import FolderMissing, ServerUnavailable
 from ...mailbox import Baseline, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..endpoint import Endpoint
@@ -65,6 +67,7 @@ class GraphMailbox:
         self._acknowledger = Acknowledger(client, self._folders, settings.after, notice)
         self._states: dict[Folder, State] = {}
         self._now, self._sleep = now, sleep
+        self._polling = Polling(settings.poll_interval, now)
 
     @classmethod
     async def open(
@@ -149,6 +152,7 @@ class GraphMailbox:
         self._states[watched.name] = this.state
 
     def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncGenerator[Fetched, None]:
+        self._polling.mail_came()
         return fetching.fetch(self.client, listings, limit)
 
     async def acknowledge(self, receipts: Sequence[Receipt]) -> Sequence[Receipt]:
@@ -161,7 +165,7 @@ class GraphMailbox:
         while True:
             self.waiting = True
             try:
-                await self._sleep(self.settings.poll_interval)
+                await self._sleep(self._polling.interval)
             finally:
                 self.waiting = False
             if await self._is_news():

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from virtual_clock import run_virtual
 
+from listener.backoff import QUIET_AFTER, QUIET_FACTOR
 from listener.errors import FolderMissing, TransientFailure
 from listener.protocols.graph.listing import SAFETY_SECONDS, Bounds
-from tests.protocols.graph.desk import graph, kept, mail, mailbox, pages_of
+from tests.protocols.graph.desk import LIMIT, graph, kept, mail, mailbox, pages_of
 
 INTERVAL = 60.0
 
@@ -34,13 +35,35 @@ def test_an_idle_mailbox_costs_one_request_an_interval():
     run_virtual(main)
 
 
+def test_after_an_hour_without_mail_it_is_asked_a_fifth_as_often_until_mail_comes():
+    async def main(loop):
+        async with graph() as server, mailbox(server, now=loop.wall, bounds=Bounds(safety_seconds=1e9)) as box:
+            pages = await pages_of(box)
+            waiting = asyncio.create_task(box.wait())
+            await asyncio.sleep(QUIET_AFTER + INTERVAL)
+            before = len(server.transcript)
+            await asyncio.sleep(10 * QUIET_FACTOR * INTERVAL)
+            assert [one.name for one in server.transcript[before:]] == ["delta"] * 10
+            server.deliver("INBOX", mail(1))
+            assert await waiting
+            found = await pages_of(box, kept(pages))
+            async for _ in box.fetch([one for page in found for one in page.listings], limit=LIMIT):
+                pass
+            before, waiting = len(server.transcript), asyncio.create_task(box.wait())
+            await asyncio.sleep(10 * INTERVAL + 1)
+            assert len(server.transcript) - before == 10
+            waiting.cancel()
+
+    run_virtual(main)
+
+
 def test_the_hourly_listing_is_not_slept_through():
     async def main(loop):
         async with graph() as server, mailbox(server, now=loop.wall) as box:
             await pages_of(box)
             began = loop.time()
             assert await box.wait()
-            assert SAFETY_SECONDS <= loop.time() - began <= SAFETY_SECONDS + 2 * INTERVAL
+            assert SAFETY_SECONDS <= loop.time() - began <= SAFETY_SECONDS + QUIET_FACTOR * INTERVAL + 1
 
     run_virtual(main)
 
