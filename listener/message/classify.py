@@ -1,7 +1,8 @@
 """What kind of mail this is, and whether a program wrote it or must not be answered.
 
-Called by `understand` once the bounce is read. Every rule of `classify_rules.RULES` is asked, and the names of those that hold
-are kept: `listener explain` shows them. Nothing here answers mail; `responder` adds what does not stand in the message.
+Called by `understand` once the bounce is read. Every rule of `classify_rules.RULES` that may hold is asked, and the names of
+those that do are kept: `listener explain` shows them. Nothing here answers mail; `responder` adds what does not stand in the
+message.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import bounce as bounces
-from .classify_rules import RULES, gather
+from .classify_rules import asked, gather
 from .model import Automatic, Bounce, Kind
 from .structure import Part
 
@@ -19,8 +20,7 @@ _BY_A_PERSON: Final = Automatic()
 def classify(root: Part, bounce: Bounce | None) -> tuple[Kind, Automatic]:
     """The kind and the two verdicts. Linear in the number of fields and parts; never raises."""
     evidence = gather(root, bounce, bounce is not None and bounces.is_delayed(bounce))
-    present = evidence.fields.keys()
-    held = [rule for rule in RULES if not (rule.fields and rule.fields.isdisjoint(present)) and rule.test(evidence)]
+    held = [rule for rule in asked(evidence) if rule.test(evidence)]
     if not held:
         return Kind.MESSAGE, _BY_A_PERSON
     kind = next((rule.kind for rule in held if rule.kind), Kind.MESSAGE)

@@ -25,6 +25,7 @@ MAX_VALUE: Final = 1000
 _SOURCE: Final = files(__package__).joinpath("classify.toml")
 _WORDS: Final[Mapping[str, Any]] = MappingProxyType(tomllib.loads(_SOURCE.read_text("utf-8")))
 _AUTO_REPLY_SUBJECTS: Final = tuple(_WORDS["auto_reply_subjects"])
+_AUTO_REPLY_HEADS: Final = frozenset(phrase[:3] for phrase in _AUTO_REPLY_SUBJECTS)
 _AUTO_REPLY_ENDINGS: Final = tuple(_WORDS["auto_reply_endings"])
 _CHALLENGE_SUBJECTS: Final = tuple(_WORDS["challenge_subjects"])
 _DAEMONS: Final = frozenset(_WORDS["daemons"])
@@ -39,9 +40,9 @@ _MDN: Final = ("message/disposition-notification", "message/global-disposition-n
 class Evidence(NamedTuple):
     """What the rules may look at: the root's fields by name, the parts outside attached messages, the sender, the bounce."""
 
-    root: Part
     fields: Mapping[str, list[str]]
     types: frozenset[str]
+    methods: frozenset[str]
     local: str
     senders: int
     subject: str
@@ -83,10 +84,12 @@ def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
     senders = addresses.read([value[:MAX_VALUE] for value in root.get_all("from")[:2]], [])
     local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
     subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
-    types = frozenset(part.content_type for part in own_parts(root))
+    parts = list(own_parts(root))
+    types = frozenset([part.content_type for part in parts])
+    methods = frozenset([part.params["method"].lower() for part in parts if "method" in part.params])
     told = bounce_ses.read(root).kind
     fields, local = root.index, local.casefold()
-    return Evidence(root, fields, types, local, len(senders), subject, bounce, delayed, told, _report_type(root))
+    return Evidence(fields, types, methods, local, len(senders), subject, bounce, delayed, told, _report_type(root))
 
 
 def first_word(value: str) -> str:
@@ -176,7 +179,7 @@ def _auto_submitted_otherwise(e: Evidence) -> bool:
 
 
 def _answers_invitation(e: Evidence) -> bool:
-    return any(part.params.get("method", "").lower() in ("reply", "counter") for part in own_parts(e.root))
+    return not e.methods.isdisjoint(("reply", "counter"))
 
 
 def _is_list(e: Evidence) -> bool:
@@ -184,8 +187,9 @@ def _is_list(e: Evidence) -> bool:
 
 
 def _own_list_subject(e: Evidence) -> bool:
-    automatic = e.subject.startswith(_AUTO_REPLY_SUBJECTS) or e.subject.endswith(_AUTO_REPLY_ENDINGS)
-    return automatic and not _is_list(e)
+    subject = e.subject
+    begins = subject[:3] in _AUTO_REPLY_HEADS and subject.startswith(_AUTO_REPLY_SUBJECTS)
+    return (begins or subject.endswith(_AUTO_REPLY_ENDINGS)) and not _is_list(e)
 
 
 def _unanswered(e: Evidence) -> bool:
@@ -256,3 +260,15 @@ RULES: Final = (
     Rule("calendar_reply", None, False, True, "RFC 5546 §3.2.3", _answers_invitation),
     Rule("marked_spam", None, False, True, "peers", *_word("x-spam-flag", "yes")),
 )  # fmt: skip
+
+# What a person's mail is asked: nothing of a rule whose fields are not there.
+_WITHOUT_FIELDS: Final = tuple(rule for rule in RULES if not rule.fields or rule.fields == _RETURN_PATH)
+_ASKED_FIELDS: Final = frozenset().union(*(rule.fields for rule in RULES)) - _RETURN_PATH
+
+
+def asked(evidence: Evidence) -> tuple[Rule, ...]:
+    """The rules that may hold, in the order of `RULES`."""
+    present = evidence.fields.keys()
+    if _ASKED_FIELDS.isdisjoint(present):
+        return _WITHOUT_FIELDS
+    return tuple(rule for rule in RULES if not rule.fields or not rule.fields.isdisjoint(present))
