@@ -25,6 +25,7 @@ Fields = list[tuple[str, str]]
 _FIELD = re.compile(r"^([!-9;-~]{1,200}+)[ \t]*:[ \t]*(.*)", re.M)
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")  # all but tab, line feed and the escape of ISO-2022
+_CONTROLS = bytes(octet for octet in range(128) if _CONTROL.match(chr(octet)))
 _FOLD = re.compile(r"\n(?=[ \t])")
 
 
@@ -44,8 +45,9 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
     if len(block) > MAX_HEADER_OCTETS:
         block = block[:MAX_HEADER_OCTETS]
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
-    text = _FOLD.sub("", block.decode("latin-1").replace("\r", ""))
-    if _CONTROL.search(text):
+    line_feeds = block.replace(b"\r", b"")
+    text = _FOLD.sub("", line_feeds.decode("latin-1"))
+    if len(line_feeds.translate(None, _CONTROLS)) != len(line_feeds):
         text = _CONTROL.sub("", text)
     found = _FIELD.findall(text)
     orderly = len(found) == text.count("\n") + (not text.endswith("\n"))
