@@ -31,6 +31,7 @@ _CHALLENGES: Final = (
     "verify that you are",
     "sender verification required at http",
 )
+_HEADS: Final = frozenset(phrase[:2] for phrase in SUBJECTS)  # tells most subjects apart from a bounce's at once
 _BY_REASON: Final = {
     "user_unknown": "5.1.1",
     "mailbox_full": "5.2.2",
@@ -90,11 +91,15 @@ def from_mail_system(root: Part) -> bool:
 def has_bounce_subject(root: Part) -> bool:
     """Whether the subject is one that mail systems write; after "Re:" it is a person's."""
     subject = fold(root.text("subject")[:MAX_FIELD])
-    if subject.startswith(SUBJECTS) or (" : " in subject and subject.rpartition(" : ")[2].startswith(SUBJECTS)):
+    if _begins(subject) or (" : " in subject and _begins(subject.rpartition(" : ")[2])):
         return True
     if not subject.isascii() and any(phrase in subject for phrase in UNSPACED_SUBJECTS):
         return True
     return subject.startswith("warning: ") and "unknown" in subject
+
+
+def _begins(subject: str) -> bool:
+    return subject[:2] in _HEADS and subject.startswith(SUBJECTS)
 
 
 def _may_be_notice(root: Part) -> bool:
