@@ -174,7 +174,7 @@ def _evidence(joined: str) -> tuple[bool, bool, bool]:
     """(has a verb, is strong, is weak) of the joined lines."""
     colon = joined.endswith((":", "："))
     folded = fold(joined).replace(">", "> ")
-    words = [_word(token) for token in folded.split()]
+    words = [token.strip(TOKEN_EDGE) for token in folded.split()]
     verbs = PHRASES.verbs
     said = (i for i, word in enumerate(words) if word in verbs or ("(" in word and _word(word.partition("(")[0]) in verbs))
     at = next(said, -1)

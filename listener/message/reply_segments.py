@@ -53,10 +53,13 @@ def signature_above(body: Body, end: int) -> int:
 def _segments(body: Body, end: int) -> list[Segment]:
     """An attribution begins a quote but is itself in no segment's lines: it is never text."""
     segments: list[Segment] = []
-    index, orderly = 0, not (body.named or body.protected)
+    index, blank, quoted, orderly = 0, body.blank, body.quoted, not (body.named or body.protected or body.signature)
     while index < end:
         found = body.attributions.get(index)
-        if index in body.signature:
+        if orderly and segments and not found and (blank[index] or quoted[index] == segments[-1].quoted):
+            segments[-1].lines.append(index)
+            index += 1
+        elif index in body.signature:
             index += 1
         elif found:
             segments.append(Segment(True, introduced=True))
@@ -64,10 +67,7 @@ def _segments(body: Body, end: int) -> list[Segment]:
             while body.quote_follows(index) and index < end and body.blank[index]:
                 index += 1
         else:
-            if segments and (body.blank[index] or (orderly and body.quoted[index] == segments[-1].quoted)):
-                segments[-1].lines.append(index)
-            else:
-                _append(body, segments, index)
+            _append(body, segments, index)
             index += 1
     for segment in segments:
         segment.introduced = segment.introduced or (segment.quoted and _introduces_itself(body, segment))
@@ -76,7 +76,7 @@ def _segments(body: Body, end: int) -> list[Segment]:
 
 def _append(body: Body, segments: list[Segment], index: int) -> None:
     last = segments[-1] if segments else None
-    quoted = _is_in_quote(body, index, last)
+    quoted = last.quoted if last and body.blank[index] else _is_in_quote(body, index, last)
     if last is None or last.quoted != quoted:
         segments.append(last := Segment(quoted))
     last.lines.append(index)

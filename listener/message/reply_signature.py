@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .reply_lines import is_blank, is_rule
+from .reply_lines import BLANKS, is_blank, is_rule
 from .reply_phrases import PHRASES, fold
 
 MAX_SIGNATURE_LINES: Final = 16  # non-blank lines below "-- "
@@ -22,6 +22,7 @@ MAX_OWNED_WORDS: Final = 5  # "Sent from my iMachine"
 MAX_DASHED_NAME: Final = 40
 
 _REACHABLE: Final = ("://", "www.", "@", "+", "tel", "Tel", "hone")
+_MOBILE_HEADS: Final = frozenset(start[:1] for start in PHRASES.mobile_starts)
 _DELIMITERS: Final = ("--", "—", "––", "——")
 
 
@@ -39,12 +40,14 @@ def _delimited(lines: Sequence[str], end: int) -> int:
     below: list[str] = []
     for index in range(end - 1, -1, -1):
         line = lines[index]
-        if is_blank(line):
+        if line[:1].isalnum():
+            if line[0] not in BLANKS or not is_blank(line):
+                below.append(line)
+        elif is_blank(line):
             continue
-        plain = line[0].isalnum()
-        if not plain and line.strip() in _DELIMITERS:
+        elif line.strip() in _DELIMITERS:
             cut = index if line in ("-- ", "--  ") or not _asks(below) else cut
-        elif not plain and (is_rule(line) or _is_ornament(line)):
+        elif is_rule(line) or _is_ornament(line):
             cut = index if _is_footer(below) else cut
         else:
             below.append(line)
@@ -82,7 +85,7 @@ def is_mobile(line: str) -> bool:
     if not bare or len(line) > MAX_MOBILE + bare.count("http") * MAX_MOBILE * 2:
         return False
     bare = fold(bare.split("<")[0].split("(http")[0].strip(" .!*_"))
-    if not bare.startswith(PHRASES.mobile_starts) and not bare.endswith(PHRASES.mobile_ends):
+    if not (bare[:1] in _MOBILE_HEADS and bare.startswith(PHRASES.mobile_starts)) and not bare.endswith(PHRASES.mobile_ends):
         return False
     matches = [between for start, end in PHRASES.mobile if (between := _between(bare, start, end)) is not None]
     return any(_names_device(bare, between) for between in matches)
