@@ -59,9 +59,9 @@ class Proxy:
         value = getattr(self._target, name)
         if name not in self._methods:
             return value
-        if inspect.isasyncgenfunction(value):
-            return lambda *args, **kwargs: self._generate(name, value(*args, **kwargs))
-        return lambda *args, **kwargs: self._call(name, value, args, kwargs)
+        if inspect.iscoroutinefunction(value):
+            return lambda *args, **kwargs: self._call(name, value, args, kwargs)
+        return lambda *args, **kwargs: self._generate(name, value(*args, **kwargs))
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._target, name, value)

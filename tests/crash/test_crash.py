@@ -9,16 +9,20 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trustme
 
-from crash.world import HUNG, KILLED, World, start_forking
+from crash.world import HUNG, KILLED, USER, Server, World, protocol, start_forking
 from listener.testing import ImapServer, Pop3Server
+from listener.testing.graph import GraphServer
+from listener.testing.oauth import TokenServer
 
-AFTERS = ("seen", "move:Done", "pop3:delete", "pop3:keep")
-SAMPLE = {"seen": 8, "move:Done": 8, "pop3:delete": 5, "pop3:keep": 5}
+AFTERS = ("seen", "move:Done", "pop3:delete", "pop3:keep", "graph:seen", "graph:move:Done")
+SAMPLE = {"seen": 8, "move:Done": 8, "pop3:delete": 5, "pop3:keep": 5, "graph:seen": 5, "graph:move:Done": 5}
 """Points of each kind that are tried always; all of them in `make test-long`."""
 SEED = 20261122
 
@@ -26,18 +30,30 @@ SEED = 20261122
 class Worlds:
     """New worlds, one after the other."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tokens: TokenServer) -> None:
+        self._folder, self._tokens = folder, tokens
+        self._ca = folder / "ca.pem"
+        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        authority.cert_pem.write_to_path(str(self._ca))
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self._tls)
         self._numbers = itertools.count()
-        self._servers: list[ImapServer | Pop3Server] = []
+        self._servers: list[Server] = []
 
     async def new(self, after: str) -> World:
-        server = (Pop3Server if after.startswith("pop3:") else ImapServer)(users={"user": "secret"})
+        server = self._server(protocol(after))
         await server.start()
         self._servers.append(server)
-        world = World(self._folder / f"world{next(self._numbers)}", after, server)
+        world = World(self._folder / f"world{next(self._numbers)}", after, server, self._tokens, self._ca)
         world.prepare()
         return world
+
+    def _server(self, spoken: str) -> Server:
+        if spoken != "graph":
+            return (Pop3Server if spoken == "pop3" else ImapServer)(users={USER: "secret"})
+        server = GraphServer(users=[USER], tls=self._tls)
+        server.tokens = self._tokens.issued
+        return server
 
     async def end(self) -> None:
         for server in self._servers:
@@ -47,9 +63,10 @@ class Worlds:
 @pytest.fixture
 async def worlds(tmp_path: Path) -> AsyncIterator[Worlds]:
     start_forking()
-    worlds = Worlds(tmp_path)
-    yield worlds
-    await worlds.end()
+    async with TokenServer() as tokens:
+        worlds = Worlds(tmp_path, tokens)
+        yield worlds
+        await worlds.end()
 
 
 async def calls_of(worlds: Worlds, after: str) -> list[str]:

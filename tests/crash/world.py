@@ -16,12 +16,23 @@ from pathlib import Path
 
 from crash.child import Run, main
 from listener.testing import ImapServer, Pop3Server
+from listener.testing.graph import GraphServer
+from listener.testing.oauth import TokenServer
+from listener.testing.store import Store
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["crash.child", "listener.protocols.opening", "listener.commands", "aiohttp.web"])
 KILLED = -9
 HUNG = 3
 """Exit status of a run that never settled."""
+Server = ImapServer | Pop3Server | GraphServer
+USER = "user@example.com"
+
+
+def protocol(after: str) -> str:
+    """Of a world with this `after`."""
+    before, colon, _ = after.partition(":")
+    return before if colon and before in ("pop3", "graph") else "imap"
 
 
 def start_forking() -> None:
@@ -55,12 +66,15 @@ def message_id(octets: bytes) -> str:
 class World:
     """One mailbox of five messages in three cases, and a place for the daemon.
 
-    `after` is the setting of that name; with `pop3:` before it the mailbox is one of POP3.
+    `after` is the setting of that name; with `pop3:` or `graph:` before it the mailbox is one of these.
+    Graph is signed in to by `tokens`, and vouched for by `ca`.
     """
 
     folder: Path
     after: str
-    server: ImapServer | Pop3Server
+    server: Server
+    tokens: TokenServer
+    ca: Path
     messages: int = 5
     cases: int = 3
     crashes: int = 0
@@ -68,23 +82,42 @@ class World:
 
     @property
     def protocol(self) -> str:
-        return "pop3" if self.after.startswith("pop3:") else "imap"
+        return protocol(self.after)
+
+    @property
+    def action(self) -> str:
+        """The setting `after` itself."""
+        return self.after.removeprefix(f"{self.protocol}:")
+
+    @property
+    def store(self) -> Store:
+        return self.server.store()
 
     def prepare(self) -> None:
         """Fill the mailbox and write the configuration."""
         self.folder.mkdir()
         for number, answers in ((1, None), (2, None), (3, 1), (4, None), (5, 3)):
             self.server.deliver("INBOX", mail(number, answers))
-        if self.after.startswith("move:"):
-            self.server.store().create(self.after.removeprefix("move:"))
+        if self.action.startswith("move:"):
+            self.store.create(self.action.removeprefix("move:"))
         (self.folder / "password").write_text("secret")
         (self.folder / "password").chmod(0o600)
         (self.folder / "listener.toml").write_text(
             f'[listener]\nstate_dir = "{self.folder / "state"}"\n[admin]\nbind = "127.0.0.1:0"\n'
-            f'[[accounts]]\nid = "support"\naddress = "s@example.com"\nstart = "all"\nhooks = ["python:json:JSONDecoder"]\n'
-            f'[accounts.receiver]\nhost = "127.0.0.1"\nport = {self.server.port}\nsecurity = "none"\n'
-            f'user = "user"\npassword_file = "password"\npoll_interval = "1s"\n'
-            f'protocol = "{self.protocol}"\nafter = "{self.after.removeprefix("pop3:")}"\n'
+            f'[[accounts]]\nid = "support"\naddress = "s@example.com"\n'
+            f'provider = "{"microsoft365" if self.protocol == "graph" else "custom"}"\n'
+            f'start = "all"\nhooks = ["python:json:JSONDecoder"]\n'
+            f'[accounts.receiver]\nhost = "127.0.0.1"\nport = {self.server.port}\n'
+            f'user = "{USER}"\npoll_interval = "1s"\nprotocol = "{self.protocol}"\nafter = "{self.action}"\n' + self._secret()
+        )
+
+    def _secret(self) -> str:
+        """How the account signs in; Graph by tokens, which the server takes as the token server issues them."""
+        if self.protocol != "graph":
+            return 'security = "none"\npassword_file = "password"\n'
+        return (
+            f'truststore_file = "{self.ca}"\noauth = "entra"\n[oauth.entra]\ngrant = "client_credentials"\nissuer = "custom"\n'
+            f'token_url = "{self.tokens.url}"\nclient_id = "me"\nclient_secret_file = "password"\n'
         )
 
     async def run(self, run: Run) -> int:
@@ -114,9 +147,9 @@ class World:
         """Message-IDs that the server shows as acknowledged."""
         if self.protocol == "pop3":
             return self.everything() - {ids for ids, _ in self.on_server("INBOX")}
-        if self.after == "seen":
+        if self.action == "seen":
             return {ids for ids, flags in self.on_server("INBOX") if "\\Seen" in flags}
-        return {ids for ids, _ in self.on_server(self.after.removeprefix("move:"))}
+        return {ids for ids, _ in self.on_server(self.action.removeprefix("move:"))}
 
     def everything(self) -> set[str]:
         """Message-IDs of all that was delivered."""
@@ -124,7 +157,7 @@ class World:
 
     def on_server(self, folder: str) -> list[tuple[str, set[str]]]:
         """Message-ID and flags of everything in a folder."""
-        messages = self.server.folder(folder).messages.values()
+        messages = self.store[folder].messages.values()
         return [(message_id(m.octets), m.flags) for m in messages]
 
     def stored(self) -> set[str]:
@@ -168,8 +201,8 @@ class World:
         self._expect(all(len(t) == 1 for t in threads.values()), f"a message changed its case: {threads}")
         to_tell = set() if self.after == "pop3:keep" else everything
         self._expect(self.told() == to_tell, f"the server was told of {sorted(self.told())}")
-        if self.after.startswith("move:"):
-            moved = Counter(ids for ids, _ in self.on_server(self.after.removeprefix("move:")))
+        if self.action.startswith("move:"):
+            moved = Counter(ids for ids, _ in self.on_server(self.action.removeprefix("move:")))
             self._expect(set(moved.values()) == {1} and not self.on_server("INBOX"), f"moved {dict(moved)}")
         return self.broken
 
