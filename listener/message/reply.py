@@ -44,9 +44,10 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
 
 def _taken_apart(body: Body, markers: Sequence[str]) -> Reply:
     end = _end_of_new_text(body, markers)
-    if body.is_unquoted(end):
-        signed = reply_segments.signature_above(body, end)
-        return Reply(_between(body, 0, signed), _between(body, end, len(body.lines)), _between(body, signed, end))
+    top = _start_of_only_quote(body, end)
+    if body.is_unquoted(top):
+        signed = reply_segments.signature_above(body, top)
+        return Reply(_between(body, 0, signed), _between(body, top, len(body.lines)), _between(body, signed, top))
     kept, signature, introduced = reply_segments.decide(body, end)
     if not kept and not signature and not introduced:
         kept = set(range(end))  # nothing but quoted lines, and nobody who is quoted
@@ -87,6 +88,15 @@ def _end_of_new_text(body: Body, markers: Sequence[str]) -> int:
         elif not opens and not reply_lines.is_rule(body.lines[index]):
             above = min(above, index)
     return len(body.lines)
+
+
+def _start_of_only_quote(body: Body, end: int) -> int:
+    """Where the one quote begins that is introduced and reaches to `end`, as in most replies; else `end`."""
+    if len(body.attributions) != 1 or body.named or body.signature or body.protected:
+        return end
+    (found,) = body.attributions.values()
+    below = slice(found.end, end)
+    return found.start if found.end <= end and all(map(or_, body.quoted[below], body.blank[below])) else end
 
 
 def _first_plain(body: Body, candidates: list[int]) -> int:
