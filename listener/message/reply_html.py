@@ -85,7 +85,7 @@ class Marked:
 def lines(markup: str, text: str) -> Marked:
     """Lines of an HTML body with its quotes and signature marked; `text` is what `html.to_text` made of it. Never raises."""
     lowered = markup.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not any(map(lowered.__contains__, _HINTS)):
         return Marked(text.split("\n", MAX_LINES))
     text = html_text.to_text("".join(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML]))))
     out: list[str] = []
