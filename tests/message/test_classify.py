@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from listener.message import bounce, classify, tree
 from listener.message.bounce_words import REASONS
-from listener.message.classify_rules import MAX_HOPS, RULES
+from listener.message.classify_rules import MAX_HOPS, RULES, Rule, gather
 from listener.message.model import Automatic, Kind
 
 PAGE = Path(__file__).parents[2] / "docs" / "classification.md"
@@ -205,3 +205,12 @@ def test_nothing_is_raised_and_the_verdicts_follow_the_rules(fields: list[str]):
     assert automatic.is_machine == any(rule.machine for rule in held)
     assert automatic.suppress_reply == any(rule.silent for rule in held)
     assert kind is next((rule.kind for rule in held if rule.kind), Kind.MESSAGE)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fields], ids=lambda rule: rule.name)
+def test_a_rule_holds_only_where_one_of_the_fields_it_names_is_present(rule: Rule) -> None:
+    fields = EXAMPLES[rule.name][0]
+    header, blank, body = fields.partition("\n\n")
+    others = [line for line in (PERSON + header).split("\n") if line.partition(":")[0].lower() not in rule.fields]
+    without = tree.read("\n".join(others).encode() + (blank + body).encode()).root
+    assert not rule.test(gather(without, None, False))
