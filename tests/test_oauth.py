@@ -297,6 +297,7 @@ async def test_a_new_refresh_token_in_the_file_wins_over_the_kept_one(folder: Pa
         tokens = tokens_for(profile(folder, server.url, "refresh_token"), store)
         await token(tokens)
         (folder / "refresh").write_text("consented again")
+        server.refresh_token = "consented again"
         await token(tokens)
     assert server.requests[1]["refresh_token"] == "consented again"
 
@@ -359,6 +360,17 @@ async def test_each_refusal_is_named_for_what_it_is(
     assert type(raised.value) is kind
     assert raised.value.setting == setting
     assert CANARY not in str(raised.value)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(600, "s behind"), (-600, "s ahead of"), (10, "")])
+async def test_a_refusal_tells_of_clocks_that_differ(folder: Path, seconds: float, told: str) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    async with TokenServer() as server:
+        server.answer(status=400, json={"error": "invalid_grant"}, headers={"Date": date})
+        with pytest.raises(AccountFailure) as raised:
+            await token(tokens_for(profile(folder, server.url)))
+    assert told in raised.value.reason
+    assert ("clock" in raised.value.reason) == bool(told)
 
 
 @pytest.mark.parametrize("status", [200, 302, 404])

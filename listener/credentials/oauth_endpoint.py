@@ -11,7 +11,7 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ LIFETIME = 3600.0
 """Seconds, where the issuer does not say (RFC 6749 §5.1 only recommends it)."""
 SHORTEST, LONGEST = 60.0, 86_400.0
 MAX_RETRY_AFTER = 3600.0
+MAX_SKEW = 120.0
+"""Seconds that the issuer's clock may differ from ours before it is worth a hint."""
 ASSERTION_SECONDS = 3600
 GOOGLE = "https://oauth2.googleapis.com/token"
 ENTRA = "login.microsoftonline.com"
@@ -165,8 +167,17 @@ class TokenEndpoint:
         if status >= 500 or answer.get("error") in _TRANSIENT:
             raise ServerUnavailable(f"{self._where} is in trouble ({status}): {_said(answer)}")
         if status != 200 or "error" in answer:
-            raise refusal(self._name, self._profile, _said(answer), str(answer.get("error", status)))
+            said = _said(answer) + self._clock(headers)
+            raise refusal(self._name, self._profile, said, str(answer.get("error", status)))
         return self._issued(answer)
+
+    def _clock(self, headers: Mapping[str, str]) -> str:
+        """What to add to the issuer's words where the issuer's clock differs from ours (R-104): assertions depend on it."""
+        date = _moment(headers.get("Date", ""))
+        skew = 0.0 if date is None else date - self._now()
+        if abs(skew) <= MAX_SKEW:
+            return ""
+        return f"; this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the issuer's: set it"
 
     def _issued(self, answer: Mapping[str, Any]) -> Issued:
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
@@ -228,12 +239,17 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:6]), MAX_RETRY_AFTER)
+    moment = _moment(text)
+    return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
+
+
+def _moment(text: str) -> float | None:
+    """An HTTP-date (RFC 9110 §5.6.7) as POSIX seconds, or None."""
     try:
         moment = parsedate_to_datetime(text[:60])
-    except (ValueError, TypeError):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.fromtimestamp(now, UTC)).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
 def _url(profile: OAuthProfile) -> str:
