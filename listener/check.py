@@ -19,7 +19,7 @@ from .config.files import account_warnings
 from .config.presets import providers
 from .config.values import as_duration
 from .credentials import Section, TokenOf, credentials_of, endpoint_of
-from .errors import AccountFailure, AuthenticationRefused, ConnectionLost, FolderMissing
+from .errors import AccountFailure, AuthenticationRefused, ConnectionLost, FolderMissing, PermanentFailure
 from .mailbox import Folder
 from .protocols import smtp
 from .protocols.connection import Connection
@@ -27,6 +27,7 @@ from .protocols.dial import Timing, dial
 from .protocols.endpoint import Endpoint, Security
 from .protocols.graph.grants import granted
 from .protocols.graph.mailbox import GraphMailbox, GraphSettings
+from .protocols.graph.probing import MAX_SKEW, clock_hint, is_refused
 from .protocols.graph.sending import GraphSender
 from .protocols.imap import answers, mutf7, sign_in
 from .protocols.imap.encode import Command
@@ -41,13 +42,12 @@ DIAL_SECONDS = 30.0
 """For DNS and TCP together."""
 EXPIRES_SOON = 14 * 86400.0
 """Seconds before a certificate's end from which on it is worth a warning."""
-MAX_SKEW = 120.0
-"""Seconds that clocks may differ."""
 USEFUL = ("IDLE", "MOVE", "UIDPLUS", "CONDSTORE", "ESEARCH")
 """Capabilities that make a difference to us."""
 NAMES_SHOWN = 30
 """Folder names that are listed when one is missing."""
 
+_SHUT = "receiver.must_be_refused"
 NAME_SHOWN = 60
 """Characters of a folder's name."""
 
@@ -218,13 +218,17 @@ async def _graph(watch: _Watch, account: Account, token_of: TokenOf, now: Callab
     watch.begin("sign-in")
     mailbox = account.receiver.user_principal_name or account.receiver.user
     settings = GraphSettings(tuple(account.receiver.folders), read_only=True)
-    session = await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings)
+    session = await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings, now=now)
     try:
         grants = granted(await credentials.ask())
         lacking = account.receiver.after != "keep" and "Mail.Read" in grants and "Mail.ReadWrite" not in grants
         hint = "without Mail.ReadWrite nothing can be marked, moved or deleted: grant it, or set after" if lacking else ""
         said = f"the mailbox {mailbox} answers" + (f"; the token grants {_few(grants)}" if grants else "")
         yield watch.ok(said, hint, "receiver.after" if hint else "")
+        watch.begin("clock")
+        yield watch.ok("the server's clock was compared with ours", clock_hint(session.client.skew))
+        if account.receiver.must_be_refused is not None:
+            yield await _shut(watch, endpoint, account.receiver.must_be_refused, credentials)
         for folder in account.receiver.folders:
             watch.begin("folder")
             yield watch.ok(f'"{folder}": {await session.count(Folder(folder))} messages')
@@ -240,6 +244,19 @@ async def _graph(watch: _Watch, account: Account, token_of: TokenOf, now: Callab
                 yield watch.ok(f'"{account.receiver.move_to}" is there')
     finally:
         await session.close()
+
+
+async def _shut(watch: _Watch, endpoint: Endpoint, mailbox: str, credentials: Credentials) -> Step:
+    """Another mailbox, which this application must not be able to read (R-54)."""
+    watch.begin("refusal")
+    try:
+        shut = await is_refused(endpoint, mailbox, credentials.ask)
+    except PermanentFailure as error:
+        raise PermanentFailure(error.reason, setting=_SHUT, hint="this proves nothing: name a mailbox that exists") from error
+    if not shut:
+        said = f"the mailbox {mailbox} can be read with this account's token, and must not be"
+        raise PermanentFailure(said, setting=_SHUT, hint="limit the application to its mailboxes: RBAC for Applications")
+    return watch.ok(f"the mailbox {mailbox} is refused, as it must be")
 
 
 async def _graph_sender(watch: _Watch, account: Account, token_of: TokenOf, now: Callable[[], float]) -> Steps:

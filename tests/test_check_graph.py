@@ -3,6 +3,8 @@
 import base64
 import json
 import ssl
+import time
+from email.utils import formatdate
 
 import pytest
 import trustme
@@ -14,6 +16,7 @@ from listener.protocols.graph.grants import granted
 from listener.testing.graph import GraphServer
 
 USER = "support@example.com"
+NOON = 1_795_000_000.0
 
 
 def jwt(**claims):
@@ -42,7 +45,7 @@ def ca(authority, tmp_path):
     return tmp_path / "ca.pem"
 
 
-async def checked(server, ca, *, token=GOOD, sender=False, **receiver):
+async def checked(server, ca, *, token=GOOD, sender=False, now=None, **receiver):
     way = {"protocol": "graph", "host": "127.0.0.1", "port": server.port, "truststore_file": ca, "user": USER, "oauth": "entra"}
     sides = {"receiver": way | receiver} | ({"sender": way} if sender else {})
     account = Account.model_validate({"id": "a", "provider": "microsoft365", "trust": {"authserv_id": "x"}, **sides})
@@ -55,7 +58,7 @@ async def checked(server, ca, *, token=GOOD, sender=False, **receiver):
 
         return give
 
-    return [step async for step in check_account(account, token_of)]
+    return [step async for step in check_account(account, token_of, now=time.time if now is None else lambda: now)]
 
 
 def failed(steps):
@@ -70,7 +73,17 @@ async def test_a_good_account_passes_step_by_step_and_nothing_is_changed(served,
             server.deliver("INBOX", f"Subject: {n}\r\n\r\n".encode())
         steps = await checked(server, ca, after="move:Done", sender=True)
     receiver = [step for step in steps if step.side == "receiver" and step.name != "settings"]
-    assert [step.name for step in receiver] == ["dns", "tcp", "tls", "token", "sign-in", "folder", "delta", "move target"]
+    assert [step.name for step in receiver] == [
+        "dns",
+        "tcp",
+        "tls",
+        "token",
+        "sign-in",
+        "clock",
+        "folder",
+        "delta",
+        "move target",
+    ]
     assert [step.name for step in steps if step.side == "sender"] == ["dns", "tcp", "tls", "token", "sign-in"]
     assert all(step.ok and step.seconds >= 0 for step in steps)
     said = {step.name: step.said for step in receiver}
@@ -136,6 +149,44 @@ async def test_a_token_that_only_reads_is_worth_a_hint_where_mail_is_to_be_marke
         (step,) = [step for step in await checked(server, ca, token=token, after=after) if step.name == "sign-in"]
     assert step.ok
     assert ("Mail.ReadWrite" in step.hint) == hints
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(0, ""), (600, "600 s ahead of"), (-600, "600 s behind")])
+async def test_a_clock_that_differs_either_way_is_told(served, ca, ahead, told):
+    async with GraphServer(users=[USER], tokens=[GOOD], tls=served) as server:
+        date = formatdate(NOON, usegmt=True)
+        for name in ("folder", "folders", "delta"):
+            server.script.on(name, headers={"Date": date})
+        (step,) = [step for step in await checked(server, ca, now=NOON + ahead) if step.name == "clock"]
+    assert step.ok
+    assert told in step.hint
+    assert bool(step.hint) == bool(told)
+
+
+OTHER = "chief@example.com"
+
+
+async def test_a_mailbox_that_must_be_refused_and_is_passes(served, ca):
+    async with GraphServer(users=[USER, OTHER], tokens=[GOOD], tls=served) as server:
+        server.deny(OTHER)
+        steps = await checked(server, ca, must_be_refused=OTHER)
+    assert all(step.ok for step in steps)
+    assert [step.said for step in steps if step.name == "refusal"] == [f"the mailbox {OTHER} is refused, as it must be"]
+
+
+async def test_a_mailbox_that_must_be_refused_and_can_be_read_fails_the_check(served, ca):
+    async with GraphServer(users=[USER, OTHER], tokens=[GOOD], tls=served) as server:
+        step = failed(await checked(server, ca, must_be_refused=OTHER))
+    assert (step.name, step.setting) == ("refusal", "receiver.must_be_refused")
+    assert f"{OTHER} can be read" in step.said
+    assert "RBAC" in step.hint
+
+
+async def test_a_mailbox_that_does_not_exist_proves_nothing(served, ca):
+    async with GraphServer(users=[USER], tokens=[GOOD], tls=served) as server:
+        step = failed(await checked(server, ca, must_be_refused=OTHER))
+    assert (step.name, step.setting) == ("refusal", "receiver.must_be_refused")
+    assert "proves nothing" in step.hint
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.e30.c", "e30.W10.x", "e30." + "W" * 40_000 + ".x", "e30.é.x"])

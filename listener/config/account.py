@@ -148,6 +148,13 @@ class Receiver(Table):
     user_principal_name: Text | None = setting(
         None, "The mailbox's user principal name in Microsoft Graph.", said="`user`", example="support@example.com"
     )
+    must_be_refused: Text | None = setting(
+        None,
+        "A mailbox of the same tenant that this application must not reach: `listener check` tries to open it, and fails "
+        "where it can. Microsoft Graph only.",
+        said="none",
+        example="chief@example.com",
+    )
 
     @property
     def move_to(self) -> str | None:

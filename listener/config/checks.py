@@ -62,6 +62,8 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
     yield from _identity(account, written)
     yield from _sign_in(account.receiver, "receiver", account, names)
     yield from _folders(account.receiver)
+    if account.receiver.must_be_refused is not None and account.receiver.protocol != "graph":
+        yield Conflict(("receiver", "must_be_refused"), "is tried with Microsoft Graph only", (("receiver", "protocol"),))
     if account.sender is not None:
         yield from _server(account.sender, "sender", account, provider)
         yield from _sign_in(account.sender, "sender", account, names)

@@ -69,7 +69,10 @@ class Mime:
 
 
 class GraphClient:
-    """One mailbox of one cloud. `reached_at` is when the server last answered, POSIX seconds."""
+    """One mailbox of one cloud. `reached_at` is when the server last answered, POSIX seconds.
+
+    `skew` is by how many seconds its clock is ahead of ours, as its last answer's Date says; None: it said none.
+    """
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class GraphClient:
         self.mailbox = mailbox
         self.pacing = pacing or Pacing()
         self.reached_at = now()
+        self.skew: float | None = None
         self._token, self._invalidate = token, invalidate
         self._trace, self._now = trace, now
         self._accepted_token = ""
@@ -247,6 +251,8 @@ class GraphClient:
                     timeout=timeout,
                 ) as response:
                     self._show("<", str(response.status))
+                    date = http_date(response.headers.get("Date"))
+                    self.skew = None if date is None else date - self._now()
                     yield response, token
                     self.reached_at = self._now()
                     if response.status != 401:
