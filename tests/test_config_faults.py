@@ -94,6 +94,7 @@ def with_oauth(profile: str) -> str:
         (GOOD + 'security = "none"\n', 7, R + "security", "clear text"),
         (replaced('address = "a@example.com"\n', ""), 3, R + "user", "is required"),
         (replaced('password_file = "secret"\n', ""), 4, R + "password_file", "is required (or oauth)"),
+        (GOOD + 'must_be_refused = "a@b.c"\n', 7, R + "must_be_refused", "with Microsoft Graph only"),
         (GOOD + 'oauth = "p"\nprotocol = "graph"\n', 8, R + "protocol", 'needs provider = "microsoft365"'),
         (with_oauth(""), 6, R + "oauth", "there is no [oauth.p]"),
         (GOOD + "use_sender_identity = true\n", 6, R + "password_file", "contradicts use_sender_identity"),
