@@ -1,4 +1,4 @@
-"""`listener check`: every fault of the configuration at once; then, step by step, what each account's connection does.
+"""`listener check`: every fault of the configuration at once; its warnings; then, step by step, what each connection does.
 
 Reads only. Exit 0, 78 when the configuration is at fault, 1 when a connection is.
 """
@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from ..check import Step, check_account
 from ..config import Account, Config
+from ..config.files import process_warnings
 from ..config.load import load
 from ..credentials import TokenOf
 from ..errors import ConfigurationError
@@ -39,6 +40,8 @@ def check(arguments: argparse.Namespace) -> int:
             printer.json({"ok": False, **asdict(fault)})
         return 78
     chosen = _chosen(config, arguments.account)
+    for said in process_warnings(config):
+        printer.json({"ok": True, "warning": said}) if arguments.json else printer.line(f"warning: {said}")
     if arguments.offline:
         said = f"the configuration is fine; accounts: {len(config.accounts)}"
         printer.json({"ok": True, "said": said}) if arguments.json else printer.line(said)

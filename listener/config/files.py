@@ -1,7 +1,7 @@
 """Can the files that settings name be used: are secrets there and readable, are certificates and templates what they should be?
 
 Kept apart from the other checks, because this depends on the machine and on who asks. Nothing that a file holds is kept or
-shown. `warnings` says what works and should still be looked at.
+shown. `warnings` says what works and should still be looked at, `process_warnings` what of it concerns no single account.
 """
 
 from __future__ import annotations
@@ -107,14 +107,21 @@ def _pair_trouble(certificate: Path, key: Path) -> str:
 def warnings(config: Config, today: date) -> list[str]:
     """What works today and should still be looked at; one sentence each, naming the setting."""
     return [
-        *_process_warnings(config),
+        *process_warnings(config),
         *(f"{a.id}: {at}: {said}" for a in config.accounts for at, said in account_warnings(a, today)),
+    ]
+
+
+def process_warnings(config: Config) -> list[str]:
+    """Those that concern no single account; one sentence each, naming the setting or the file."""
+    return [
+        *_table_warnings(config),
         *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in _grant_warnings(profile.grant)),
         *_mode_warnings(config),
     ]
 
 
-def _process_warnings(config: Config) -> Iterator[str]:
+def _table_warnings(config: Config) -> Iterator[str]:
     if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
         yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS: the token travels in clear text"
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}

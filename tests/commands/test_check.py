@@ -72,3 +72,14 @@ def test_a_hook_that_cannot_be_imported_is_a_fault(listener, config):
     code, _, err = listener("check", "--offline")
     assert code == 78
     assert "no_such_module" in err
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_warnings_that_concern_no_single_account_come_first_and_are_no_failure(listener, config, words):
+    config.write_text(config.read_text() + '[webhook.crm]\nurl = "https://crm.example.com/"\n')
+    code, out, _ = listener("check", "--offline", *words)
+    first, last = out.splitlines()
+    said = "webhook.crm: no account uses it"
+    assert code == 0
+    assert (json.loads(first) == {"ok": True, "warning": said}) if words else (first == f"warning: {said}")
+    assert "the configuration is fine" in last
