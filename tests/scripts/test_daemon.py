@@ -34,7 +34,7 @@ def daemon_on(tmp_path, scenario, *, after="seen", server=None, **options):
     config = configured(tmp_path, "one", receiver=receiver)
 
     async def behave(rig, number):
-        return await open_mailbox(config.accounts[0], config)
+        return await open_mailbox(config.accounts[0], config, no_tokens)
 
     async def beside(rig):
         server.store().now = rig.loop.wall
@@ -44,6 +44,10 @@ def daemon_on(tmp_path, scenario, *, after="seen", server=None, **options):
             await rig.eventually(lambda: rig.supervisor.health.draining and not server.counters.open)
 
     assert supervised(config, beside, behaviour={"one": behave}) == 0
+
+
+def no_tokens(profile, user, protocol):
+    raise AssertionError("these accounts sign in by password")
 
 
 def free_port():
