@@ -58,6 +58,7 @@ class Dispatcher:
         self._uniform = uniform
         self._draining = False
         self._running: tuple[Filing, Delivering] | None = None
+        self._dropping: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._ended.set()
 
@@ -71,8 +72,11 @@ class Dispatcher:
         self._running = filing, delivering
         self._ended.clear()
         try:
-            await self._drop_hooks()
             async with together() as tasks:
+                self._dropping = tasks.create_task(self._drop_hooks())
+                await asyncio.wait({self._dropping})
+                if self._draining:
+                    return
                 listening = tasks.create_task(self._listen(filing, delivering))
                 delivery = tasks.create_task(delivering.run())
                 await filing.run()
@@ -93,6 +97,8 @@ class Dispatcher:
         filing, delivering = self._running
         filing.stop()
         delivering.stop()
+        if self._dropping is not None:
+            self._dropping.cancel()  # it may be waiting for room on the disk; the next start drops them
         try:
             async with asyncio.timeout(within):
                 await self._ended.wait()

@@ -103,7 +103,7 @@ class Delivering:
 
     def hosts_changed(self) -> None:
         """Open lanes for new hooks, end those of removed ones."""
-        if self._tasks is None:
+        if self._tasks is None or self._stopped.is_set():
             return
         hosts = self._hosts()
         for name in self._lanes.keys() - hosts.keys():

@@ -448,3 +448,20 @@ async def test_how_it_goes_is_told_to_metrics_and_log(ledger, dispatching):
     said = [log for log in logs if log["event"].startswith("delivery.")]
     assert [log["event"] for log in said] == ["delivery.done", "delivery.dead"]
     assert said[1] | {"error": "no", "attempt": 1, "entry": 2, "hook": "webhook:crm"} == said[1]
+
+
+async def test_a_drain_ends_although_the_disk_has_been_full_since_the_start(ledger, monkeypatch):
+    tried = asyncio.Event()
+
+    async def full(configured):
+        tried.set()
+        raise LedgerFull("no space left on device")
+
+    monkeypatch.setattr(ledger, "drop_hooks", full)
+    hook = FakeHook("python:a:B")
+    dispatcher = Dispatcher(ledger, FakeParser(), {hook.name: hook}, {"support": AccountPlan((hook.name,))})
+    running = asyncio.create_task(dispatcher.run())
+    await tried.wait()
+    async with asyncio.timeout(5):
+        assert await dispatcher.drain(1.0)
+        await running
