@@ -10,6 +10,7 @@ from collections.abc import Mapping
 EVENTS: Mapping[str, str] = {
     "account.backoff": "A session ended with an error; the account tries again after `seconds`. `error` says what to do.",
     "account.restarted": "A session failed in a way we did not foresee; it is begun again. Please report it.",
+    "acknowledge.refused": "Mail is stored, but the server refused to mark, move or delete it; it is tried again.",
     "account.waits": "The mailbox has its provider's number of connections open already; this account waits for its turn.",
     "admin.token_generated": "No `admin.token_file` is configured, so a token was made in `file`.",
     "account.unready": "A file that this account needs cannot be used; it is looked at again at each sign-in.",

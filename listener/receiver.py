@@ -118,6 +118,7 @@ class Receiver:
         self._suspects: set[str] = set()
         self._by_time: set[Folder] = set()
         self._resets: deque[float] = deque(maxlen=FLAPPING + 1)
+        self._remarked = ""
 
     async def run_session(self) -> None:
         """One session from open to close. Returns when a new one may be opened; raises what this one died of."""
@@ -156,6 +157,7 @@ class Receiver:
         while owed := await self.ledger.owed(self.account, OWED_BATCH):
             confirmed = await mailbox.acknowledge(owed)
             self.status.succeeded()
+            self.note_remarks(mailbox)
             await self.ledger.confirm(self.account, confirmed)
             if len(confirmed) < len(owed):
                 return  # the server did not take them all; the next session tries again
@@ -220,6 +222,16 @@ class Receiver:
         if len(self._resets) > FLAPPING and now - self._resets[0] < FLAPPING_SECONDS:
             self.status.last_error = f"the server gave the ids of {folder!r} anew {FLAPPING + 1} times within an hour"
             log.warning("folder.flapping", account=self.account, folder=folder)
+
+    def note_remarks(self, mailbox: Mailbox) -> None:
+        """Say what the server would not be told; the mail is safe, and its receipts stay owed."""
+        remarks: dict[Folder, str] = getattr(mailbox, "remarks", {})
+        said = "; ".join(f"{folder!r}: {words}" for folder, words in remarks.items())
+        if said and said != self._remarked:
+            log.warning("acknowledge.refused", account=self.account, error=said)
+        if said:
+            self.status.last_error = f"stored, but the server could not be told ({said})"
+        self._remarked = said
 
     def _note_missing(self, listed: set[Folder], missing: FolderMissing | None) -> None:
         for folder in listed:
@@ -354,5 +366,6 @@ class _Pipeline:
         me = self.receiver
         confirmed = await self.mailbox.acknowledge(receipts)
         me.status.succeeded()
+        me.note_remarks(self.mailbox)
         if confirmed:
             await me.ledger.confirm(me.account, confirmed)

@@ -270,3 +270,22 @@ async def test_sigterm_drains_and_ends_with_zero(dovecot: Dovecot, user: str, tm
         await daemon.start()
         await eventually(settled(daemon, 300))
         assert daemon.count("SELECT count(*) FROM cases") == 300
+
+
+async def test_a_missing_target_folder_is_told_and_the_mail_moves_once_it_is_there(
+    dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    dovecot.deliver(user, batch(0, 2))
+    async with Daemon(tmp_path, account(dovecot, user, receiver='after = "move:Filed"')) as daemon:
+        await eventually(lambda: daemon.count("SELECT count(*) FROM entries WHERE state = 'done'") == 2)
+        await eventually(lambda: told_of(daemon, "Filed"))
+        assert flags(dovecot, user, what="all") == 2
+        dovecot.doveadm("mailbox", "create", "-u", user, "Filed")
+        await daemon.stop()
+        await daemon.start()
+        await eventually(settled(daemon, 2))
+        assert flags(dovecot, user, "Filed", "all") == 2
+
+
+async def told_of(daemon: Daemon, what: str) -> bool:
+    return what in ((await daemon.account("support"))["last_error"] or "")
