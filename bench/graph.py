@@ -22,11 +22,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from lab import mail
 
+from listener.budget import ByteBudget
 from listener.ledger import Ledger
 from listener.protocols.endpoint import Endpoint, Security
 from listener.protocols.graph.mailbox import GraphMailbox, GraphSettings
 from listener.protocols.graph.pacing import Pacing
-from listener.receiver import ByteBudget, Receiver
+from listener.receiver import Receiver
 from listener.status import AccountStatus
 from listener.testing.graph import GraphServer
 

@@ -23,6 +23,7 @@ from dataclasses import replace
 
 import structlog
 
+from .budget import ByteBudget
 from .errors import ConnectionLost, FolderMissing
 from .ledger import Accepted, Ledger, Plan
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, Receipt, SyncState
@@ -41,48 +42,6 @@ RELEASE_FACTOR = 4
 """A released message may be this many times larger than `max_message`; it was asked for by a person."""
 
 log = structlog.get_logger(__name__)
-
-
-class ByteBudget:
-    """How many octets of mail the whole process may hold between fetch and commit; first come, first served."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self._free = total
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @property
-    def used(self) -> int:
-        """Octets handed out at the moment."""
-        return self.total - self._free
-
-    async def take(self, octets: int) -> int:
-        """Wait for that many octets (at most all of them); returns what to `give` back."""
-        octets = min(octets, self.total)
-        if self._waiting or octets > self._free:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((octets, turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self.give(octets)
-                raise
-        else:
-            self._free -= octets
-        return octets
-
-    def give(self, octets: int) -> None:
-        """Return octets and let the next in line go."""
-        self._free += octets
-        while self._waiting:
-            wanted, turn = self._waiting[0]
-            if not turn.cancelled():
-                if wanted > self._free:
-                    return
-                self._free -= wanted
-                turn.set_result(None)
-            self._waiting.popleft()
 
 
 class Receiver:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from listener.budget import ByteBudget
 from listener.errors import ConnectionLost, FolderMissing
 from listener.ledger import Ledger
 from listener.mailbox import Extent, Folder
-from listener.receiver import MAX_FETCH_ATTEMPTS, ByteBudget, Receiver, announced
+from listener.receiver import MAX_FETCH_ATTEMPTS, Receiver, announced
 from listener.status import AccountState, AccountStatus
 from listener.testing.mailbox import FakeMailbox
 from listener.testing.store import Store

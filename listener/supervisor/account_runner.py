@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import structlog
 
 from ..admin.metrics import Metrics
+from ..budget import ByteBudget
 from ..config import Account, Config, ReceiverProtocol
 from ..credentials.oauth import Tokens, TokenUse
 from ..errors import AuthenticationRefused, LedgerError, LedgerFull, ListenerError, PermanentFailure, Throttled, TokenExpired
 from ..ledger import Accepted, Ledger
 from ..mailbox import Mailbox
-from ..receiver import ByteBudget, Receiver
+from ..receiver import Receiver
 from ..status import AccountState, AccountStatus
 from .logins import SURVIVAL, LoginGate, Patience, Rest
 from .seams import Seams

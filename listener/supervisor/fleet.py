@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..admin.health import UNPROCESSED, account_rows
+from ..budget import ByteBudget
 from ..config import Account, Config, Limits
 from ..ledger import Ledger, Row
 from ..preview import preview
-from ..receiver import ByteBudget
 from ..status import AccountStatus
 from .account_runner import AccountRunner, FetchGate, Shared
 from .logins import LoginGate

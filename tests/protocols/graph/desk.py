@@ -4,13 +4,14 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 
+from listener.budget import ByteBudget
 from listener.ledger import Ledger
 from listener.protocols.endpoint import Endpoint, Security
 from listener.protocols.graph.client import GraphClient
 from listener.protocols.graph.listing import Bounds
 from listener.protocols.graph.mailbox import GraphMailbox, GraphSettings
 from listener.protocols.imap.acknowledging import After
-from listener.receiver import ByteBudget, Receiver
+from listener.receiver import Receiver
 from listener.status import AccountStatus
 from listener.testing.graph import GraphServer
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from listener.budget import ByteBudget
 from listener.errors import AccountFailure, ConnectionLost
 from listener.ledger import Ledger
 from listener.protocols.pop3.mailbox import Pop3Mailbox, Pop3Settings
-from listener.receiver import MAX_FETCH_ATTEMPTS, ByteBudget, Receiver
+from listener.receiver import MAX_FETCH_ATTEMPTS, Receiver
 from listener.status import AccountStatus
 from tests.protocols.imap.dialogue import password
 from tests.protocols.pop3.box import endpoint, mail, server
