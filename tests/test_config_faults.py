@@ -330,3 +330,9 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_a_fault(folder:
     assert load(folder / "good.toml", environment={}).admin.cert_file == folder / "cert"
     (fault,) = faults(folder, '[admin]\ncert_file = "cert"\nkey_file = "key1"\n' + GOOD)
     assert (fault.setting, fault.line) == ("admin.cert_file", 2)
+
+
+def test_a_public_url_that_has_no_effect_yet_is_told(folder: Path) -> None:
+    (folder / "listener.toml").write_text(GOOD + '[admin]\npublic_url = "https://mail.example.com"\n')
+    said = warnings(load(folder / "listener.toml", environment={}), date(2026, 11, 22))
+    assert any(one.startswith("admin.public_url:") for one in said)

@@ -124,6 +124,8 @@ def process_warnings(config: Config) -> list[str]:
 def _table_warnings(config: Config) -> Iterator[str]:
     if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
         yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS: the token travels in clear text"
+    if config.admin.public_url is not None:
+        yield "admin.public_url: this version serves no signed addresses, so raw_url in webhooks stays null"
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
     for profile in sorted(config.oauth.keys() - used):
         yield f"oauth.{profile}: no account uses it"
