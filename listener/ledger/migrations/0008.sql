@@ -1,0 +1,1 @@
+-- The ledger, version 8: notifications.
