@@ -13,8 +13,11 @@ UNEXPLAINED = {State.ACCEPTED, State.FILED, State.DONE}
 ENTRY = "INSERT INTO entries (account, folder, unique_id, extent, raw, state, reason, epoch, accepted_at) VALUES "
 CASE = "INSERT OR IGNORE INTO cases (id, account, subject, requester, opened_by, updated_at) VALUES "
 DELIVERY = "INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state) VALUES "
-RESPONSE = "INSERT INTO responses (entry, case_id, account, recipient, message_id, octets, state, due_at) VALUES "
-RESPONSES = ("ready", "sending", "sent", "deferred", "failed", "unknown")
+RESPONSE = (
+    "INSERT INTO responses (key, purpose, account, entry, case_id, recipient, domain, message_id, octets, state, reason, due_at,"
+    " created_at) VALUES "
+)
+RESPONSES = ("ready", "suppressed", "sending", "sent", "deferred", "failed", "unknown")
 PATHS = ([], ["sending"], ["sending", "sent"], ["sending", "deferred"], ["failed"], ["sending", "unknown"])
 
 
@@ -53,9 +56,10 @@ def new_delivery(db, entry, state="due"):
     return db.execute(f"{DELIVERY} (?, 'C', 'a', 'h', '', ?)", (entry, state)).lastrowid
 
 
-def new_response(db, entry, state="ready"):
+def new_response(db, entry, state="ready", purpose="automatic"):
     new_case(db, entry)
-    return db.execute(f"{RESPONSE} (?, 'C', 'a', '', hex(randomblob(8)), x'', ?, 0)", (entry, state)).lastrowid
+    values = f"{RESPONSE} (hex(randomblob(8)), ?, 'a', ?, 'C', 'x@y', 'y', hex(randomblob(8)), x'', ?, 'list_field', 0, 0)"
+    return db.execute(values, (purpose, entry, state)).lastrowid
 
 
 def move(db, table, row, state, reason=""):
@@ -134,19 +138,51 @@ def test_a_delivery_begins_due(db, state):
         new_delivery(db, entry, state)
 
 
+def move_response(db, response, state):
+    """Whether the database allows it."""
+    try:
+        db.execute(
+            "UPDATE responses SET state = :to, sent_at = CASE WHEN :to = 'sent' THEN 1.0 END WHERE id = :id",
+            {"to": state, "id": response},
+        )
+    except sqlite3.IntegrityError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("after", RESPONSES)
 @pytest.mark.parametrize("path", PATHS)
-def test_a_response_changes_only_as_it_may(db, path, after):
+@pytest.mark.parametrize("purpose", ["automatic", "hook"])
+def test_a_response_changes_only_as_it_may(db, purpose, path, after):
     steps, _ = legal(db, "responses")
-    response = new_response(db, entry_in(db, State.FILED))
-    assert all(move(db, "responses", response, state) for state in path)
+    response = new_response(db, entry_in(db, State.FILED), purpose=purpose)
+    assert all(move_response(db, response, state) for state in path)
     before = path[-1] if path else "ready"
-    assert move(db, "responses", response, after) == (before == after or (before, after) in steps)
+    allowed = (before, after) in steps and not (before == "unknown" and purpose == "automatic")
+    assert move_response(db, response, after) == (before == after or allowed)
 
 
-def test_a_message_has_at_most_one_response(db):
+@pytest.mark.parametrize("state", RESPONSES)
+def test_a_response_begins_ready_or_suppressed(db, state):
+    _, beginnings = legal(db, "responses")
     entry = entry_in(db, State.FILED)
-    new_response(db, entry)
+    if state in beginnings:
+        assert new_response(db, entry, state)
+    else:
+        with pytest.raises(sqlite3.IntegrityError):
+            new_response(db, entry, state)
+
+
+def test_nothing_is_sent_that_was_not_kept_first(db):
+    response = new_response(db, entry_in(db, State.FILED))
+    db.execute("UPDATE responses SET octets = NULL WHERE id = ?", (response,))
+    assert not move_response(db, response, "sending")
+
+
+def test_a_message_has_at_most_one_automatic_reply(db):
+    entry = entry_in(db, State.FILED)
+    new_response(db, entry, "suppressed")
+    new_response(db, entry, purpose="hook")
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         new_response(db, entry)
 
