@@ -4,6 +4,7 @@ Outside this folder nobody imports sqlite3. See records.py for what goes in and 
 sql/ for every statement.
 """
 
+from .access import Order, Scope, TokenRecord
 from .directory import LEDGER
 from .ledger import Ledger
 from .records import (
@@ -32,10 +33,13 @@ __all__ = [
     "DueDelivery",
     "DueEntry",
     "Ledger",
+    "Order",
     "Parsed",
     "Plan",
     "Rebind",
     "Receipts",
     "Row",
+    "Scope",
     "State",
+    "TokenRecord",
 ]

@@ -26,6 +26,7 @@ from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt,
 from ..message import parse_quickly
 from ..message.model import InboundMessage
 from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
+from .access import Access
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row
 from .storage import Readers, open_writer
 from .writer import Transaction, Writer
@@ -49,6 +50,8 @@ class Ledger:
         self._readers = Readers(path)
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="ledger-reader")
         self._handed_out: set[int] = set()
+        self.access = Access(self._write, self._read)
+        """API tokens and the audit."""
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod

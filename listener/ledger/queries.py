@@ -18,7 +18,7 @@ from .records import Backlog, Row, State
 from .sql import load
 
 _SQL = load("queries")
-_NEWEST = 2**63 - 1
+NEWEST = 2**63 - 1
 LONGEST_LIST = 1_000
 """The most that one call lists, of messages, cases, a case's messages or an entry's events."""
 
@@ -27,7 +27,7 @@ def messages(
     connection: sqlite3.Connection, state: str | None, account: str | None, limit: int, before: int | None
 ) -> list[Row]:
     most = min(limit, LONGEST_LIST)
-    values: dict[str, Any] = {"before": _NEWEST if before is None else before, "most": most, "account": account}
+    values: dict[str, Any] = {"before": NEWEST if before is None else before, "most": most, "account": account}
     if account is None:
         name = "newest" if state is None else "newest_of_state"
         found = _ids(connection, name, values | {"state": state})
@@ -60,7 +60,7 @@ def message_row(connection: sqlite3.Connection, entry: int) -> Row:
 
 
 def cases(connection: sqlite3.Connection, account: str | None, limit: int, before: str | None) -> list[Row]:
-    newest: int = _NEWEST
+    newest: int = NEWEST
     if before is not None:
         number = connection.execute(_SQL["case_number"], (before,)).fetchone()
         if number is None:
@@ -122,7 +122,7 @@ def _delivery_row(row: tuple[Any, ...]) -> Row:
 
 def account_events(connection: sqlite3.Connection, account: str, limit: int, before: int | None) -> list[Row]:
     """What happened to the account as a whole, newest first."""
-    values = {"account": account, "before": _NEWEST if before is None else before, "most": min(limit, LONGEST_LIST)}
+    values = {"account": account, "before": NEWEST if before is None else before, "most": min(limit, LONGEST_LIST)}
     rows = connection.execute(_SQL["account_events"], values)
     return [{"id": identity, "at": rfc3339(at), "kind": kind} | json.loads(detail) for identity, at, kind, detail in rows]
 
