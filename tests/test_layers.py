@@ -10,8 +10,8 @@ LAYERS = {
     4: {"__main__", "commands", "demo", "supervisor"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
     2: {"ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
-    1: {"mailbox", "message", "cases", "responder", "status", "budget"},
-    0: {"errors", "config", "backoff", "telemetry", "events", "systemd"},
+    1: {"mailbox", "message", "tokens", "cases", "responder", "status", "budget"},
+    0: {"series", "errors", "config", "backoff", "telemetry", "events", "systemd"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 FREE = {"testing", "__init__"}  # for another audience: may use anything, is used by the demo only

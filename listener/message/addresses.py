@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from . import encoded_words
 from .model import Address
@@ -22,6 +23,7 @@ MAX_FIELD = 16 * 1024
 MAX_ADDRESSES = 500
 MAX_ADDRESS = 998
 MAX_NAME = 1_000
+MAX_DELIVERED = 20
 
 _PLAIN = re.compile(
     r"\s*(?:([A-Za-z0-9 '._=?*+/-]*+|\"[^\"\\]*+\")\s*<([^<>@\s\"(),:;\\\[\]=]++@[A-Za-z0-9.-]++)>"
@@ -79,6 +81,12 @@ def return_path(value: str) -> str | None:
         return ""
     mailboxes = read([value], [])
     return mailboxes[0].address if mailboxes else None
+
+
+def delivered_to(values: Iterable[str]) -> tuple[str, ...]:
+    """The addresses that servers on the way say they delivered to, each once; at most MAX_DELIVERED."""
+    bare = (addr_spec(value.strip().strip("<>")) for value in islice(values, MAX_DELIVERED) if len(value) <= MAX_ADDRESS)
+    return tuple(dict.fromkeys(address for address in bare if address))
 
 
 def addr_spec(text: str) -> str | None:

@@ -142,6 +142,7 @@ class InboundMessage:
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     return_path: str | None = None
+    delivered_to: tuple[str, ...] = ()
     text: str = ""
     html: str | None = None
     reply: Reply = field(default_factory=lambda: Reply(""))
@@ -168,6 +169,7 @@ class InboundMessage:
             "to": _addresses(self.to),
             "cc": _addresses(self.cc),
             "return_path": self.return_path,
+            "delivered_to": list(self.delivered_to),
             "text": self.text,
             "html": self.html,
             "reply": {"text": self.reply.text, "quoted": self.reply.quoted, "signature": self.reply.signature},
@@ -204,6 +206,7 @@ class InboundMessage:
             references=tuple(data["references"]),
             **addresses,
             return_path=data["return_path"],
+            delivered_to=tuple(data.get("delivered_to", ())),  # messages kept by the first version have none
             text=data["text"],
             html=data["html"],
             reply=Reply(**data["reply"]),

@@ -12,6 +12,8 @@ from .structure import Part
 
 MAX_DEFECTS = 50
 MAX_SUBJECT = 10_000
+DELIVERED = ("delivered-to", "x-original-to", "envelope-to")
+"""Where Postfix and Gmail, Postfix, and Exim write the address that mail was sent to in its envelope."""
 
 
 def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> InboundMessage:
@@ -38,6 +40,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         to=addresses.read(root.get_all("to"), defects),
         cc=addresses.read(root.get_all("cc"), defects),
         return_path=addresses.return_path(root.get("return-path")),
+        delivered_to=addresses.delivered_to(value for name in DELIVERED for value in root.get_all(name)),
         text=texts.text,
         html=texts.html,
         reply=reply.extract(texts.text, texts.html if texts.from_html else None),

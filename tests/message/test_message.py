@@ -153,6 +153,13 @@ def test_the_fields_of_a_whole_message() -> None:
     assert parsed.defects == ()
 
 
+def test_the_addresses_it_was_delivered_to_are_read():
+    head = HEAD + ID + "Delivered-To: <a+tag@example.com>\r\nDelivered-To: a+tag@example.com\r\n"
+    parsed = parse(message("x", head=head + "X-Original-To: b@example.com\r\nEnvelope-To: nowhere\r\n"))
+    assert parsed.delivered_to == ("a+tag@example.com", "b@example.com")
+    assert InboundMessage.from_json(parsed.as_json()) == parsed
+
+
 DEFECTS = {
     "no From": (message("x", head=HEAD.replace("From: Anna <anna@example.net>\r\n", "") + ID), "from: missing"),
     "two From": (message("x", head=HEAD + ID + "From: b@example.net\r\n"), "from: 2 fields"),
