@@ -4,6 +4,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 DEMO_SECONDS ?=
+# Tests wait for servers and kills more than they compute, so there may be more of them at a time than there are cores.
+TEST_WORKERS ?= 4
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,7 +27,7 @@ lint: $(VENV)/.test ## ruff and mypy
 test: $(VENV)/.test ## lint, types and every test against the real servers that can be had here
 	@sh setup/servers.sh
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest -m 'not long'
+	@$(PY) -m pytest -m 'not long' -n $(TEST_WORKERS) --dist worksteal
 
 test-long: $(VENV)/.test ## the whole grids, fuzzing and soaks
 	@sh setup/servers.sh

@@ -30,4 +30,4 @@ if [ ! -x "$venv/bin/pip" ] && ! "$python" -c 'import venv, ensurepip' 2>/dev/nu
     { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package"; } >/dev/null
 fi
 [ -x "$venv/bin/pip" ] || "$python" -m venv --clear "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$what"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --editable "$what"

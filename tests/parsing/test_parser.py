@@ -1,14 +1,18 @@
 """The daemon's parser: quick messages here, the rest in workers, and nobody waits for a hostile one."""
 
 import asyncio
+import fcntl
 import os
 import signal
+import struct
+import termios
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from eventually import eventually
 from mails import HEAD, message, multipart, part
 
 from listener.errors import ParseCrash, ParseTimeout
@@ -71,13 +75,21 @@ async def test_the_event_loop_goes_on_while_a_bomb_is_parsed(parser: Parser) -> 
     assert max(pauses) < 1.0  # 100 ms by promise (docs/message.md); the machine of a test may be busy
 
 
+def unread(worker: Worker) -> int:
+    """Octets in the child's standard input that it has not taken: a question is on its way."""
+    process = worker._process
+    assert process is not None
+    assert process.stdin is not None
+    return struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))[0]
+
+
 async def test_a_killed_worker_is_a_crash_and_the_next_message_gets_another(parser: Parser) -> None:
     worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     assert worker.pid
     os.kill(worker.pid, signal.SIGSTOP)
     asking = asyncio.create_task(asyncio.to_thread(worker.parse, SMALL, Trust()))
-    await asyncio.sleep(0)
+    await eventually(lambda: unread(worker))
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(ParseCrash):
         await asking
@@ -92,7 +104,7 @@ async def test_closing_ends_what_is_being_parsed() -> None:
     assert worker.pid
     os.kill(worker.pid, signal.SIGSTOP)
     parsing = asyncio.create_task(parser.parse(HEAVY, Trust()))
-    await asyncio.sleep(0)
+    await eventually(lambda: unread(worker))
     await parser.close()
     with pytest.raises((ParseCrash, asyncio.CancelledError)):
         await parsing

@@ -212,7 +212,8 @@ def test_a_line_of_the_largest_size_takes_no_more_than_its_share(shape: str) -> 
         return time.process_time() - begun
 
     whole = HEAVY[shape]
-    assert seconds(whole) < 3 * 8 * max(seconds(whole[: len(whole) // 8]), 0.01)
+    looks = 3  # a busy machine may spoil one; work that grows with the square spoils them all
+    assert any(seconds(whole) < 3 * 8 * max(seconds(whole[: len(whole) // 8]), 0.01) for _ in range(looks))
 
 
 def test_a_servers_words_are_shown_short_and_harmless() -> None:
