@@ -12,15 +12,15 @@ from typing import Any, Literal
 
 from .values import (
     REQUIRED,
+    AccountFile,
+    AccountSecret,
     Address,
     After,
     Count,
     Duration,
-    File,
     Flag,
     Host,
     Name,
-    SecretFile,
     Start,
     Table,
     Text,
@@ -104,14 +104,14 @@ class Receiver(Table):
     )
     insecure: Flag = setting(False, "Let passwords and mail cross a network unencrypted; anybody on the way can read them.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
-    truststore_file: File | None = setting(
+    truststore_file: AccountFile | None = setting(
         None,
         "File with the certificates of the authorities to trust instead of the system's: PEM, or PKCS#12 (`.p12`). A Java "
         "key store has to be converted to PKCS#12.",
         said="the system's",
         example="ca.pem",
     )
-    truststore_password_file: SecretFile | None = setting(
+    truststore_password_file: AccountSecret | None = setting(
         None, "The password of a PKCS#12 `truststore_file`.", said="none", example="truststore-password"
     )
     folders: tuple[Text, ...] = setting(
@@ -140,7 +140,7 @@ class Receiver(Table):
     user: Name = setting(
         "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
     )
-    password_file: SecretFile | None = setting(
+    password_file: AccountSecret | None = setting(
         None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"
     )
     use_sender_identity: Flag = setting(False, "Sign in as `[accounts.sender]` does: its user, and its password or profile.")
@@ -178,14 +178,14 @@ class Sender(Table):
     )
     insecure: Flag = setting(False, "As for the receiver.")
     min_tls: Literal["1.2", "1.3"] = setting("1.2", "Lowest TLS version that is accepted.")
-    truststore_file: File | None = setting(None, "As for the receiver.", said="the system's", example="ca.pem")
-    truststore_password_file: SecretFile | None = setting(
+    truststore_file: AccountFile | None = setting(None, "As for the receiver.", said="the system's", example="ca.pem")
+    truststore_password_file: AccountSecret | None = setting(
         None, "As for the receiver.", said="none", example="truststore-password"
     )
     user: Name = setting(
         "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"
     )
-    password_file: SecretFile | None = setting(
+    password_file: AccountSecret | None = setting(
         None, "The password: a file, or the name of a systemd credential.", said="none", example="support-password"
     )
     oauth: Text | None = setting(None, "Sign in by OAuth 2.0 with the profile `[oauth.NAME]`.", said="none", example="entra")
@@ -206,16 +206,37 @@ class Trust(Table):
 class Reply(Table):
     """Automatic replies; off unless this table is there."""
 
-    template: File = setting(
-        REQUIRED, "Jinja2 template of the reply; it sees `case`, `message` and `account`.", example="acknowledge.txt"
+    on: Literal["new_case", "every_message", "never"] = setting(
+        "new_case",
+        "When a sender gets an acknowledgement: for the message that opens a case, for every message, or `never` (hooks may "
+        "still reply, as `to` allows).",
     )
     to: Literal["verified", "anyone"] = setting(
         "verified",
         "Who may get one: `verified` answers only senders whose domain vouches for them (see `[accounts.trust]`); `anyone` "
         "can be abused to send mail to strangers.",
     )
+    template: AccountFile | None = setting(
+        None,
+        "Jinja2 template of the reply's text; it sees `case`, `message` and `account`. See docs/replies.md.",
+        said="built in",
+        example="acknowledge.txt",
+    )
+    html_template: AccountFile | None = setting(
+        None, "Jinja2 template of an HTML version, sent beside the text.", said="none", example="acknowledge.html"
+    )
+    subject: Text = setting(
+        "We have received your message",
+        "Subject for senders who are not verified; verified ones read their own again. The case's tag is put behind it.",
+    )
     plus_address: Flag = setting(
         False, "Sign the Reply-To by a plus address; only where the server delivers `name+anything@` to `name@`."
+    )
+    envelope_from: Address | None = setting(
+        None,
+        "Envelope sender where the submission server refuses the empty one; best one that nobody watches.",
+        said="the account's address",
+        example="no-reply@example.com",
     )
 
 
@@ -274,7 +295,7 @@ class OAuthProfile(Table):
     authority: Host = setting(
         "", "Microsoft: sign-in host of a national cloud.", said="login.microsoftonline.com", example="login.microsoftonline.us"
     )
-    truststore_file: File | None = setting(
+    truststore_file: AccountFile | None = setting(
         None, "PEM file with the authorities to trust for the token endpoint.", said="the system's", example="ca.pem"
     )
     token_url: Text | None = setting(
@@ -283,8 +304,8 @@ class OAuthProfile(Table):
     client_id: Text | None = setting(
         None, "Application (client) ID.", said="none", example="11111111-1111-1111-1111-111111111111"
     )
-    client_secret_file: SecretFile | None = setting(None, "The application's secret.", said="none", example="entra-secret")
-    certificate_file: SecretFile | None = setting(
+    client_secret_file: AccountSecret | None = setting(None, "The application's secret.", said="none", example="entra-secret")
+    certificate_file: AccountSecret | None = setting(
         None, "Microsoft: certificate and private key (PEM) instead of a secret.", said="none", example="entra-certificate.pem"
     )
     managed_identity: Flag = setting(False, "Microsoft: use the managed identity of the Azure machine this runs on.")
@@ -298,16 +319,16 @@ class OAuthProfile(Table):
         said="the account's user",
         example="support@example.com",
     )
-    password_file: SecretFile | None = setting(
+    password_file: AccountSecret | None = setting(
         None, "`password`: that user's password.", said="none", example="support-password"
     )
-    refresh_token_file: SecretFile | None = setting(
+    refresh_token_file: AccountSecret | None = setting(
         None,
         "`refresh_token`: the first one; rotated ones are kept encrypted in the ledger.",
         said="none",
         example="refresh-token",
     )
-    service_account_file: SecretFile | None = setting(
+    service_account_file: AccountSecret | None = setting(
         None,
         "`jwt_bearer`: the service account's JSON key file, as Google hands it out.",
         said="none",

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import Fault
 from . import Account, Admin, Config, Grant, Security
 from .faults import Place, kind_of
+from .kept import KeptFile
 from .presets import notices
 from .toml_lines import Path as KeyPath
 from .truststore import Unusable, certificates
@@ -32,7 +33,7 @@ def file_faults(table: Table, place: Place) -> Iterator[Fault]:
             reason = secret_trouble(path)
         elif at[-1] == "truststore_file":
             side = getattr(table, str(at[0]), None) if len(at) > 1 else None
-            reason = _truststore_trouble(path, getattr(side, "truststore_password_file", None))
+            reason = truststore_trouble(path, getattr(side, "truststore_password_file", None))
         else:
             reason = _file_trouble(path)
         if reason:
@@ -49,12 +50,13 @@ def _files(table: Table, above: KeyPath = ()) -> Iterator[tuple[KeyPath, Path, s
         if isinstance(value, Table):
             borrowed = name == "receiver" and getattr(value, "use_sender_identity", False)
             yield from (f for f in _files(value, (*above, name)) if not (borrowed and f[0][-1] == "password_file"))
-        elif isinstance(value, Path) and kind_of(field) in ("file", "secret file"):
-            yield (*above, name), value, kind_of(field)
+        elif kind_of(field) in ("file", "secret file"):
+            paths = value if isinstance(value, tuple) else (value,)
+            yield from (((*above, name), path, kind_of(field)) for path in paths if isinstance(path, Path))
 
 
-def secret_trouble(path: Path) -> str:
-    """Why this secret file cannot be used and what to do, "" when it can."""
+def secret_trouble(path: Path | KeptFile) -> str:
+    """Why this secret file cannot be used and what to do, "" when it can. Raises PermanentFailure for what is kept sealed."""
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_SECRET + 1)
@@ -82,8 +84,9 @@ def _file_trouble(path: Path) -> str:
     return ""
 
 
-def _truststore_trouble(path: Path, password_file: Path | None) -> str:
-    if reason := _file_trouble(path):
+def truststore_trouble(path: Path | KeptFile, password_file: Path | KeptFile | None) -> str:
+    """Why this trust store cannot be used, "" when it can."""
+    if isinstance(path, Path) and (reason := _file_trouble(path)):
         return reason
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
+from .kept import KeptFile
+
 MAX_STORE = 16 * 1024 * 1024
 """Octets; the system's own have under one million."""
 JAVA = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
@@ -24,11 +26,11 @@ class Unusable(ValueError):
     """This file is no trust store that can be used; the text says why and what to do, and shows nothing of a password."""
 
 
-def certificates(path: Path, password_file: Path | None) -> str:
+def certificates(path: Path | KeptFile, password_file: Path | KeptFile | None) -> str:
     """The store's certificates as PEM text. Raises Unusable."""
     octets = _read(path, MAX_STORE)
     if octets.startswith(JAVA):
-        target = path.with_suffix(".p12").name
+        target = Path(path.name).with_suffix(".p12").name
         raise Unusable(
             f"{path} is a Java key store, which cannot be read here: convert it by keytool -importkeystore -srckeystore "
             f"{path.name} -destkeystore {target} -deststoretype PKCS12, and name {target} with its truststore_password_file"
@@ -41,7 +43,7 @@ def certificates(path: Path, password_file: Path | None) -> str:
     return text
 
 
-def _of_pkcs12(path: Path, octets: bytes, password_file: Path | None) -> str:
+def _of_pkcs12(path: Path | KeptFile, octets: bytes, password_file: Path | KeptFile | None) -> str:
     password = None if password_file is None else _read(password_file, MAX_STORE).rstrip(b"\r\n")
     try:
         store = pkcs12.load_pkcs12(octets, password)
@@ -58,7 +60,7 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path | KeptFile, most: int) -> bytes:
     try:
         with path.open("rb") as file:
             octets = file.read(most + 1)

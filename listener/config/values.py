@@ -26,6 +26,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from .kept import KeptFile
+
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 OCTETS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 MAX_TEXT = 1000  # characters; no setting needs more, and errors stay readable
@@ -190,8 +192,10 @@ def _after(value: str) -> str:
     raise ValueError('write "seen", "keep", "delete" or "move:" and a folder, such as "move:Processed"')
 
 
-def _file(value: Any, info: ValidationInfo) -> Path:
+def _file(value: Any, info: ValidationInfo) -> Path | KeptFile:
     """Where the file is: absolute, else the credential of that name, else beside the file that names it."""
+    if isinstance(value, KeptFile):
+        return value
     if not isinstance(value, str | Path) or not str(value) or "\x00" in str(value):
         raise ValueError("write the path of a file, or the name of a credential, in quotes")
     path = Path(value).expanduser() if str(value).startswith("~") else Path(value)
@@ -222,6 +226,9 @@ Size = Annotated[
 ]
 File = Annotated[Path, BeforeValidator(_file), Kind("file"), WithJsonSchema({"type": "string"})]
 SecretFile = Annotated[Path, BeforeValidator(_file), Kind("secret file"), WithJsonSchema({"type": "string"})]
+AccountFile = Annotated[Path | KeptFile, BeforeValidator(_file), Kind("file"), WithJsonSchema({"type": "string"})]
+"""Of an account or profile: what is made in the console has its files in the ledger."""
+AccountSecret = Annotated[Path | KeptFile, BeforeValidator(_file), Kind("secret file"), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Path, BeforeValidator(_file), Kind("folder"), WithJsonSchema({"type": "string"})]
 Text = Annotated[str, AfterValidator(_text), Kind("text")]
 Name = Annotated[str, AfterValidator(_name), Kind("text")]  # "" is: not given

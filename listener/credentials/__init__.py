@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from ..config import Account
 from ..config.files import MAX_SECRET, secret_trouble
+from ..config.kept import KeptFile
 from ..errors import PermanentFailure
 from ..protocols.endpoint import Endpoint, LowestTLS
 from ..protocols.endpoint import Security as EndpointSecurity
@@ -86,15 +87,15 @@ def credentials_of(account: Account, section: Section, token_of: TokenOf) -> Cre
     raise PermanentFailure("nothing to sign in with", setting=f"{section}.password_file", hint="write password_file or oauth")
 
 
-def _password_of(path: Path, setting: str) -> Callable[[], Awaitable[str]]:
+def _password_of(path: Path | KeptFile, setting: str) -> Callable[[], Awaitable[str]]:
     async def read() -> str:
         return (await asyncio.to_thread(read_secret, path, setting)).reveal()
 
     return read
 
 
-def read_secret(path: Path, setting: str) -> Secret:
-    """The secret in a file, without the line end that editors add; spaces belong to it.
+def read_secret(path: Path | KeptFile, setting: str) -> Secret:
+    """The secret in a file, or kept in the ledger, without the line end that editors add; spaces belong to it.
 
     Raises PermanentFailure naming the setting when the file cannot be used: missing, unreadable, empty, too large, no text.
     """

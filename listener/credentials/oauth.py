@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..config import Grant, OAuthProfile
+from ..config.kept import KeptFile
 from ..errors import LedgerError, PermanentFailure, TransientFailure
 from . import Secret, read_secret
 from .oauth_endpoint import Issued, TokenEndpoint
@@ -203,7 +204,7 @@ def _retrieved(renewal: asyncio.Task[Token]) -> None:
 class RefreshTokens:
     """The refresh token of one profile: the file's first, then whatever the issuer gave last."""
 
-    def __init__(self, name: str, file: Path, store: TokenStore) -> None:
+    def __init__(self, name: str, file: Path | KeptFile, store: TokenStore) -> None:
         self._name, self._file, self._store = name, file, store
         self._unsaved: str | None = None
 
@@ -293,7 +294,7 @@ class Tokens:
             await tokens.keep(issued.refresh_token)
         return issued
 
-    def _refresh_tokens(self, name: str, file: Path) -> RefreshTokens:
+    def _refresh_tokens(self, name: str, file: Path | KeptFile) -> RefreshTokens:
         return self._refreshing.setdefault(name, RefreshTokens(name, file, self.store))
 
 

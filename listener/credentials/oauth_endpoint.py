@@ -21,6 +21,7 @@ import aiohttp
 import jwt
 
 from ..config import Grant, OAuthProfile
+from ..config.kept import KeptFile
 from ..errors import (
     AccountFailure,
     AuthenticationRefused,
@@ -260,7 +261,9 @@ def _url(profile: OAuthProfile) -> str:
     return f"https://{profile.authority or ENTRA}/{profile.tenant or 'common'}/oauth2/v2.0/token"
 
 
-def _context(truststore: Path | None) -> ssl.SSLContext:
+def _context(truststore: Path | KeptFile | None) -> ssl.SSLContext:
+    if isinstance(truststore, KeptFile):
+        return ssl.create_default_context(cadata=truststore.read_text("ascii"))
     return ssl.create_default_context(cafile=truststore)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,7 +38,8 @@ class EntraApplication:
         azure = await asyncio.to_thread(_azure)
         try:
             async with asyncio.timeout(REQUEST_SECONDS), AsyncExitStack() as stack:
-                credential = await stack.enter_async_context(await self._credential(azure))
+                store = await asyncio.to_thread(self._truststore, stack)
+                credential = await stack.enter_async_context(await self._credential(azure, store))
                 token = await credential.get_token(self._scope)
         except TimeoutError as error:
             raise ConnectionLost(f"Entra did not answer within {REQUEST_SECONDS:.0f} s") from error
@@ -48,11 +51,21 @@ class EntraApplication:
             raise ConnectionLost(f"Entra cannot be reached: {_clean(error)}", setting=f"oauth.{self._name}") from error
         return Issued(Secret(token.token), max(60.0, token.expires_on - self._now()))
 
-    async def _credential(self, azure: Any) -> Any:
+    def _truststore(self, stack: AsyncExitStack) -> Path | None:
+        """azure-identity knows trust stores as files only, so one that the ledger keeps becomes one for this request."""
+        file = self._profile.truststore_file
+        if file is None or isinstance(file, Path):
+            return file
+        copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="listener-", suffix=".pem"))
+        copy.write(file.read_bytes())
+        copy.flush()
+        return Path(copy.name)
+
+    async def _credential(self, azure: Any, truststore: Path | None) -> Any:
         profile = self._profile
         common: dict[str, Any] = {"retry_total": RETRIES}
-        if profile.truststore_file is not None:
-            common["connection_verify"] = str(profile.truststore_file)
+        if truststore is not None:
+            common["connection_verify"] = str(truststore)
         if profile.managed_identity:
             return azure.ManagedIdentityCredential(client_id=profile.client_id, **common)
         common["authority"] = _authority(profile)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ..config.kept import KeptFile
 from ..config.truststore import Unusable, certificates
 from ..errors import InsecureConnection
 
@@ -45,10 +46,10 @@ class Endpoint:
     port: int
     security: Security = Security.TLS
     min_tls: LowestTLS = LowestTLS.TLS_1_2
-    truststore_file: Path | None = None
+    truststore_file: Path | KeptFile | None = None
     insecure: bool = False
     section: str = "receiver"
-    truststore_password_file: Path | None = None
+    truststore_password_file: Path | KeptFile | None = None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -65,7 +66,7 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """
     path = endpoint.truststore_file
     try:
-        changed = path.stat().st_mtime_ns if path else 0
+        changed = path.stat().st_mtime_ns if isinstance(path, Path) else 0  # a kept one's mark changes with it
         return _context(endpoint.min_tls, path, endpoint.truststore_password_file, changed)
     except (OSError, ssl.SSLError, Unusable) as error:
         raise InsecureConnection(
@@ -76,7 +77,9 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 @functools.lru_cache(maxsize=64)
-def _context(lowest: LowestTLS, truststore: Path | None, password: Path | None, changed: int) -> ssl.SSLContext:
+def _context(
+    lowest: LowestTLS, truststore: Path | KeptFile | None, password: Path | KeptFile | None, changed: int
+) -> ssl.SSLContext:
     """A pure function of its arguments but for the files it reads; `changed` stands for their contents."""
     pem = certificates(truststore, password) if truststore else None
     context = ssl.create_default_context(cadata=pem)
