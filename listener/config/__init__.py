@@ -49,10 +49,26 @@ class Listener(Table):
         said="made in `state_dir`",
         example="listener-key",
     )
+    old_key_files: tuple[SecretFile, ...] = setting(
+        (),
+        "Former keys after `key_file` was replaced: answers to mail that they signed are still recognised. Take one out once "
+        "no such answer is expected any more, or at once where it is in the wrong hands.",
+        said="none",
+        example=["listener-key-2025"],
+        max_length=8,
+    )
     expect_state: Flag = setting(
         False,
         "An empty ledger is refused instead of started from now. Set it once the first start is done: a lost disk is then "
         "a clear message and not silently skipped mail.",
+    )
+    own_addresses: tuple[Text, ...] = setting(
+        (),
+        "Further addresses of our own that are never answered by a machine, beside those of the accounts; `@example.com` is "
+        "a whole domain.",
+        said="none",
+        example=["helpdesk@example.com", "@tickets.example.com"],
+        max_length=1000,
     )
     ledger: Literal["sqlite"] = setting("sqlite", "Where state is kept.")
     accounts_dir: Folder | None = setting(
@@ -119,6 +135,28 @@ class Limits(Table):
     hook_timeout: Duration = setting("60s", "Longest time for one call of a Python hook.", ge=0.1, le=3600)
     hook_attempts: Count = setting(8, "Attempts for one delivery to a hook; after the last one it is dead.", ge=1, le=100)
     hook_concurrency: Count = setting(8, "Calls of one hook at the same time.", ge=1, le=100)
+    replies_per_sender: Count = setting(
+        1, "Acknowledgements that an account sends to one address within 24 hours.", ge=0, le=1000
+    )
+    hook_replies_per_sender: Count = setting(
+        20, "Replies of hooks that an account sends to one address within 24 hours.", ge=0, le=10_000
+    )
+    replies_per_case: Count = setting(3, "Acknowledgements in one case, ever.", ge=0, le=1000)
+    replies_per_minute: Count = setting(20, "Answers of one account within a minute.", ge=0, le=10_000)
+    replies_per_day: Count = setting(500, "Answers of one account within 24 hours.", ge=0, le=1_000_000)
+    replies_per_domain: Count = setting(
+        5, "Answers within an hour to one domain that did not vouch for its senders, of all accounts.", ge=0, le=10_000
+    )
+    reply_breaker: Rate = setting(
+        10, "All answers stop when the last 24 hours had so many times the answers of a day of the week before.", ge=1, le=1000
+    )
+    reply_breaker_floor: Count = setting(
+        100, "Fewer answers than this within 24 hours never stop them all.", ge=1, le=1_000_000
+    )
+    reply_timeout: Duration = setting(
+        "24h", "How long a mail that cannot be sent now is tried again; then it has failed.", ge=60, le=30 * 86400
+    )
+    senders_at_once: Count = setting(4, "Accounts that send mail at the same time.", ge=1, le=100)
     account_backlog: Count = setting(
         1000, "Messages of one account stored and not yet settled; above it fetching waits.", ge=1, le=1_000_000
     )

@@ -47,6 +47,7 @@ CREATE INDEX responses_by_account ON responses (account, id);
 CREATE INDEX responses_by_entry ON responses (entry, id) WHERE entry IS NOT NULL;
 CREATE INDEX responses_by_case ON responses (case_id, id) WHERE case_id IS NOT NULL;
 -- The budgets: what was not suppressed, newest last.
+CREATE INDEX responses_in_case ON responses (case_id) WHERE state <> 'suppressed' AND purpose = 'automatic';
 CREATE INDEX responses_to_sender ON responses (account, recipient, purpose, created_at) WHERE state <> 'suppressed';
 CREATE INDEX responses_of_account ON responses (account, created_at)
   WHERE state <> 'suppressed' AND purpose IN ('automatic', 'hook');
@@ -63,6 +64,28 @@ WHEN NEW.state <> 'suppressed' AND NEW.purpose IN ('automatic', 'hook')
 BEGIN
   INSERT INTO response_hours VALUES (CAST(NEW.created_at / 3600 AS INTEGER), 1)
   ON CONFLICT (hour) DO UPDATE SET responses = responses + 1;
+END;
+
+-- How many responses are in each state and, where suppressed, by which rule; kept by triggers.
+CREATE TABLE response_tallies (
+  purpose   TEXT NOT NULL,
+  state     TEXT NOT NULL,
+  rule      TEXT NOT NULL,             -- '' unless suppressed
+  responses INTEGER NOT NULL,
+  PRIMARY KEY (purpose, state, rule)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tally_new_responses AFTER INSERT ON responses
+BEGIN
+  INSERT INTO response_tallies
+  VALUES (NEW.purpose, NEW.state, CASE NEW.state WHEN 'suppressed' THEN NEW.reason ELSE '' END, 1)
+  ON CONFLICT (purpose, state, rule) DO UPDATE SET responses = responses + 1;
+END;
+CREATE TRIGGER tally_changed_responses AFTER UPDATE OF state ON responses
+WHEN OLD.state <> NEW.state
+BEGIN
+  UPDATE response_tallies SET responses = responses - 1 WHERE purpose = OLD.purpose AND state = OLD.state AND rule = '';
+  INSERT INTO response_tallies VALUES (NEW.purpose, NEW.state, '', 1)
+  ON CONFLICT (purpose, state, rule) DO UPDATE SET responses = responses + 1;
 END;
 
 -- Addresses that get no automatic mail any more, because mail of ours to them came back.
