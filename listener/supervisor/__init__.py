@@ -40,20 +40,16 @@ from .account_runner import Shared, described
 from .fleet import Fleet
 from .keeper import Work, keep
 from .seams import Seams
+from .storage import StorageWatch
 
 ROUND = 5.0
 """Seconds between the supervisor's rounds: ledger probed, systemd told."""
 BEAT = 1.0
 """Seconds between the event loop's heartbeats."""
-PROBE = 10.0
-"""Seconds that the ledger gets to answer a probe."""
 LANDING = 10.0
 """Seconds that messages in flight get to be stored when we stop (R-96)."""
 HOOKS = 30.0
 """Seconds that running hooks get to finish when we stop (R-96)."""
-
-AFTER_FULL = 2.0
-"""Seconds over which accounts come back once the ledger can be written again."""
 
 FIXED_LIMITS = ("fetch_budget", "login_rate", "parse_timeout", "parse_memory")
 """Limits that take effect at the start only."""
@@ -88,8 +84,6 @@ class Supervisor:
         self._reload_wanted = False
         self._reloading: asyncio.Task[None] | None = None
         self._stirred = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._full = False
         self._plans = plans_of(config)
         self._hosts: dict[str, HookHost] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,6 +114,7 @@ class Supervisor:
         async with AsyncExitStack() as undo:
             self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
             undo.push_async_callback(self.ledger.close)
+            self._storage = StorageWatch(self.ledger, self._fatal, self._chance)
             self._tokens = self._seams.make_tokens(self.config, self.ledger)
             undo.push_async_callback(self._tokens.close)
             self._hosts = dict(self._seams.build_hosts(self.config))
@@ -150,7 +145,7 @@ class Supervisor:
     def _shared(self) -> Shared:
         clock = asyncio.get_running_loop().time
         ledger, seams, tokens, metrics = self.ledger, self._seams, self._tokens, self.metrics
-        how = (self._keep, self._until_writable, self._fatal, self._now, clock, self._chance)
+        how = (self._keep, self._storage.until_writable, self._fatal, self._now, clock, self._chance)
         return Shared(ledger, seams, tokens, metrics, *how)
 
     async def _stop_hosts(self) -> None:
@@ -174,7 +169,7 @@ class Supervisor:
         if self._draining:
             return
         if isinstance(error, LedgerFull):
-            await self._until_writable()
+            await self._storage.until_writable()
         elif isinstance(error, LedgerError):
             self._fatal(error)
         else:
@@ -204,40 +199,11 @@ class Supervisor:
 
     async def _round(self) -> None:
         """Look after the ledger, and tell systemd that we are alive if we are."""
-        answered = await self._probe()
+        answered = await self._storage.probe()
         self.health.supervisor_beat = asyncio.get_running_loop().time()
         if answered and not self.health.not_live():
             self._notifier.alive()
         self._notifier.status(self._in_words())
-
-    async def _probe(self) -> bool:
-        """Does the ledger's thread answer, and can it write? Wakes the accounts that wait for that."""
-        try:
-            async with asyncio.timeout(PROBE):
-                await self.ledger.probe()
-        except TimeoutError:
-            log.error("ledger.stalled", seconds=PROBE)
-            return False
-        except LedgerFull as error:
-            if not self._full:
-                log.error("ledger.full", error=str(error))
-            self._full = True
-            self._writable.clear()
-        except LedgerError as error:
-            self._fatal(error)
-            return False
-        else:
-            if self._full:
-                log.info("ledger.writable")
-            self._full = False
-            self._writable.set()
-        return True
-
-    async def _until_writable(self) -> None:
-        """Returns once the ledger can be written again, everybody at a moment of their own."""
-        self._writable.clear()
-        await self._writable.wait()
-        await asyncio.sleep(self._chance.uniform(0.0, AFTER_FULL))
 
     def _fatal(self, error: LedgerError) -> None:
         """Nothing this process writes can be trusted from now on: end, and let the next one begin from what is there."""
