@@ -48,6 +48,7 @@ class Receiver:
     """One account's receiver. `since` is where a new folder begins: None now, 0 everything, else POSIX seconds.
 
     `owe` is False where `after = "keep"`: then nothing is ever acknowledged. `limit` is `max_message` in octets.
+    `identity` says which mailbox it is (`Account.mailbox_identity`), so that another one is noticed.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class Receiver:
         owe: bool,
         limit: int,
         on_accepted: Callable[[Accepted], None] = lambda accepted: None,
+        on_staged: Callable[[float], None] = lambda seconds: None,
+        on_reset: Callable[[], None] = lambda: None,
         may_fetch: Callable[[], Awaitable[None]] | None = None,
+        identity: str = "",
     ) -> None:
         self.account = account
         self.ledger = ledger
@@ -73,7 +77,10 @@ class Receiver:
         self.owe = owe
         self.limit = limit
         self.on_accepted = on_accepted
+        self.on_staged = on_staged
+        self.on_reset = on_reset
         self.may_fetch = may_fetch
+        self.identity = identity
         self._suspects: set[str] = set()
         self._by_time: set[Folder] = set()
         self._resets: deque[float] = deque(maxlen=FLAPPING + 1)
@@ -86,6 +93,7 @@ class Receiver:
         self.status.mailbox = mailbox
         try:
             self.status.succeeded()
+            await self._settle_identity()
             await self._settle_owed(mailbox)
             await self._settle_baselines(mailbox)
             while True:
@@ -110,6 +118,11 @@ class Receiver:
         return more
 
     # --- what earlier sessions left ---------------------------------------------------------------------------------
+
+    async def _settle_identity(self) -> None:
+        """Another server, user or protocol than last time: the ids of its mail are others, and what was owed is void."""
+        if self.identity and await self.ledger.identify(self.account, self.identity):
+            log.info("account.moved", account=self.account, mailbox=self.identity)
 
     async def _settle_owed(self, mailbox: Mailbox) -> None:
         """Tell the server what a session that died between commit and acknowledgement could not."""
@@ -176,6 +189,7 @@ class Receiver:
 
     def _note_reset(self, folder: Folder) -> None:
         """Once is a server's right; again and again its storage is broken, and all we can do is say so and go on."""
+        self.on_reset()
         now = time.monotonic()
         self._resets.append(now)
         if len(self._resets) > FLAPPING and now - self._resets[0] < FLAPPING_SECONDS:
@@ -278,13 +292,14 @@ class _Pipeline:
             me.status.lag[page.folder] = page.remaining
             return
         taken = await me.budget.take(announced(plan.fetch, me.limit))
+        began = time.monotonic()
         try:
             fetched = await me.fetch(self.mailbox, plan.fetch) if plan.fetch else []
             before = await self._committed()
         except BaseException:
             me.budget.give(taken)
             raise
-        self._committing = asyncio.create_task(self._commit(page, plan, fetched, taken))
+        self._committing = asyncio.create_task(self._commit(page, plan, fetched, taken, began))
         await self._acknowledge(before)
 
     async def drain(self) -> None:
@@ -298,13 +313,15 @@ class _Pipeline:
         """
         await self._committed()
 
-    async def _commit(self, page: Page, plan: Plan, fetched: Sequence[Fetched], taken: int) -> Accepted:
+    async def _commit(self, page: Page, plan: Plan, fetched: Sequence[Fetched], taken: int, began: float) -> Accepted:
         me = self.receiver
         try:
             accepted = await me.ledger.accept(me.account, page, plan, fetched, owe=me.owe)
         finally:
             me.budget.give(taken)
         me.status.lag[page.folder] = page.remaining
+        if fetched:
+            me.on_staged(time.monotonic() - began)
         me.on_accepted(accepted)
         return accepted
 

@@ -45,6 +45,8 @@ class AccountStatus:
     last_error: str | None = None
     next_retry: float | None = None
     token_expiry: float | None = None
+    certificate_expiry: float | None = None
+    provider: str = "custom"
     lag: dict[Folder, int] = field(default_factory=dict)
     missing_folders: dict[Folder, str] = field(default_factory=dict)
     started: bool = False

@@ -99,6 +99,10 @@ class Rig:
     reread: Callable[[], Config] | None = None
     make_tokens: Callable[[Rig], Any] | None = None
 
+    def counted(self, name: str, **labels: str) -> float:
+        """A counter's value, as a scrape would show it."""
+        return self.supervisor.metrics.registry.get_sample_value(f"maillistener_{name}", labels) or 0.0
+
     def __post_init__(self) -> None:
         seams = Seams(open_ledger=self._open_ledger, open_mailbox=self._open_mailbox, build_hosts=self._hosts)
         seams = replace(seams, rebuild_hosts=lambda old, hosts, new: self._hosts(new))

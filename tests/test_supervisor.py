@@ -64,7 +64,7 @@ def test_a_session_that_ends_in_any_way_is_followed_by_another(tmp_path, how):
     async def scenario(rig):
         await rig.eventually(lambda: rig.status("one").state == AccountState.IDLE and rig.count("one") == 5)
         if how != "return":
-            assert rig.supervisor.metrics.task_restarts.labels("account")._value.get() == 4
+            assert rig.counted("task_restarts_total", task="account") == 4
 
     assert supervised(configured(tmp_path, "one"), scenario, behaviour={"one": behave}) == 0
 
@@ -149,7 +149,7 @@ def test_the_dispatcher_is_restarted_whatever_ends_it(tmp_path, how):
         rig.store("one").deliver("INBOX", mail(1))
         await asyncio.sleep(120)
         assert [row["state"] for row in await rig.ledger.messages()] == ["done"]
-        assert rig.supervisor.metrics.task_restarts.labels("dispatcher")._value.get() == 3
+        assert rig.counted("task_restarts_total", task="dispatcher") == 3
 
     assert supervised(configured(tmp_path, "one"), scenario) == 0
 
@@ -287,7 +287,7 @@ def test_a_fault_in_the_accounts_own_loop_costs_that_account_some_seconds_only(t
         runner = rig.supervisor._fleet._members["one"].runner
         real, runner._judge = runner._judge, None
         rig.mailboxes["one"].lose()
-        await rig.eventually(lambda: rig.supervisor.metrics.task_restarts.labels("account")._value.get())
+        await rig.eventually(lambda: rig.counted("task_restarts_total", task="account"))
         runner._judge = real
         await rig.eventually(lambda: rig.status("one").state == AccountState.IDLE)
 

@@ -39,6 +39,7 @@ class Health:
     ledger: Ledger
     statuses: Callable[[], Iterable[AccountStatus]]
     monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     draining: bool = False
     loop_beat: float = field(init=False)
     supervisor_beat: float = field(init=False)

@@ -1,29 +1,30 @@
 """What is counted and measured, as Prometheus text at `/metrics`.
 
 One `Metrics` belongs to one daemon. Tasks raise its counters as things happen; gauges are set from the ledger and the accounts'
-progress when somebody scrapes. No address, subject or account name is in any label, and every label's values are a closed set,
-so the number of series does not grow with accounts (R-98). docs/operations.md lists all of them; a test holds it to this file.
+progress when somebody scrapes. Which metrics there are stands in `listener/series.py`, and only there. Safe on any thread.
 """
 
 from __future__ import annotations
 
-import platform
+import asyncio
 import re
-import ssl
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 
+import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
-from .. import __version__
 from ..ledger import Accepted, State
+from ..series import BY_NAME, PREFIX, SERIES, Kind, Series
 from ..status import AccountState, AccountStatus
-from .health import Health, oldest_unprocessed
+from .health import UNPROCESSED, Health
+from .versions import versions
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_REASONS = 50
 """Different reasons that get a series of their own."""
-SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+OTHER = "other"
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -31,114 +32,147 @@ class Metrics:
     """All series of one daemon."""
 
     def __init__(self) -> None:
+        # Else each counter would be there twice, once with the moment of its creation.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._events()
-        self._gauges()
+        self._made = {series.name: _made(series, self.registry) for series in SERIES}
+        self._reasons: dict[str, set[str]] = {}
+        info = self._made["build_info"]
+        assert isinstance(info, Info)
+        info.info(versions())
 
-    def _events(self) -> None:
-        """Raised as things happen."""
-        self.sessions = self._counter("sessions", "Mailbox sessions by how they ended", "protocol", "outcome")
-        self.task_restarts = self._counter("task_restarts", "Tasks that ended unasked and were started again", "task")
-        self.throttled = self._counter("throttled", "Times a server asked us to wait", "protocol")
-        self.accepted = self._counter("messages_accepted", "Messages committed to the ledger", "protocol")
-        self.duplicates = self._counter("duplicates", "Messages recognised as already known by their content")
-        self.quarantined = self._counter("quarantined_on_arrival", "Messages quarantined before parsing")
-        self.ignored = self._counter("ignored_on_arrival", "Messages ignored before parsing")
-        self.filed = self._counter("messages_filed", "Messages put into a case")
-        self.set_aside = self._counter("messages_set_aside", "Messages quarantined or dead before a case", "reason")
-        self.deliveries = self._counter("deliveries", "Hook calls by kind of hook and how they ended", "kind", "outcome")
-        self.hook_seconds = self._histogram("hook_duration_seconds", "Length of hook calls", "kind")
-        self.reloads = self._counter("reloads", "Re-readings of the configuration", "outcome")
+    # --- as things happen ---------------------------------------------------------------------------------------------
 
-    def _gauges(self) -> None:
-        """What is so at the moment of the scrape. Times are POSIX seconds, so that a stuck exporter shows."""
-        self.build = Info("listener_build", "Versions", registry=self.registry)
-        self.build.info({"version": __version__, "python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION})
-        self.accounts = self._gauge("accounts", "Accounts by state and protocol", "state", "protocol")
-        self.messages = self._gauge("messages", "Messages in the ledger by state and reason", "state", "reason")
-        self.lag = self._gauge("lag_messages", "Messages that servers have and the ledger has not")
-        self.ready = self._gauge("ready", "1 when mail can be taken")
-        self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop is")
-        self.missing_folders = self._gauge("missing_folders", "Watched folders that are not there")
-        self.oldest_success = self._gauge(
-            "oldest_success_timestamp_seconds",
-            "Last completed round trip of the account for which it is longest ago (0: one had none yet)",
-            "protocol",
-        )
-        self.oldest_unprocessed = self._gauge(
-            "oldest_unprocessed_timestamp_seconds", "When the oldest unprocessed message came in (0: none)"
-        )
-        self.token_expiry = self._gauge("token_expiry_timestamp_seconds", "Earliest expiry of an access token (0: none)")
+    def count(self, name: str, *labels: str, by: float = 1) -> None:
+        """Raise this counter. Labels are given in the table's order; a `reason` is cut to its fixed word."""
+        counter = self._made[name]
+        assert isinstance(counter, Counter), name
+        (counter.labels(*self._bounded(name, labels)) if labels else counter).inc(by)
 
-    def _counter(self, name: str, prose: str, *labels: str) -> Counter:
-        return Counter(f"listener_{name}", prose, labels, registry=self.registry)
-
-    def _histogram(self, name: str, prose: str, *labels: str) -> Histogram:
-        return Histogram(f"listener_{name}", prose, labels, buckets=SECONDS, registry=self.registry)
-
-    def _gauge(self, name: str, prose: str, *labels: str) -> Gauge:
-        return Gauge(f"listener_{name}", prose, labels, registry=self.registry)
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """One more measurement of this histogram."""
+        histogram = self._made[name]
+        assert isinstance(histogram, Histogram), name
+        (histogram.labels(*labels) if labels else histogram).observe(max(0.0, seconds))
 
     def count_accepted(self, protocol: str, accepted: Accepted) -> None:
         """One commit of a receiver."""
-        self.accepted.labels(protocol).inc(accepted.accepted)
-        self.duplicates.inc(accepted.duplicates)
-        self.quarantined.inc(accepted.quarantined)
-        self.ignored.inc(accepted.ignored)
+        self.count("messages_staged_total", protocol, by=accepted.accepted)
+        self.count("duplicates_suppressed_total", protocol, by=accepted.duplicates)
+        for state, reason in accepted.set_aside:
+            self.count_set_aside(state, reason)
 
     def count_filed(self, number: int) -> None:
         """One commit of the dispatcher."""
-        self.filed.inc(number)
+        self.count("messages_filed_total", by=number)
 
-    def count_set_aside(self, reason: str) -> None:
-        """One message that did not come into a case."""
-        self.set_aside.labels(reason_word(reason)).inc()
+    def count_set_aside(self, state: str, reason: str) -> None:
+        """One message that did not come into a case: `state` is quarantined, ignored or dead."""
+        self.count(f"{state}_messages_total", reason)
 
     def count_delivered(self, kind: str, outcome: str, seconds: float) -> None:
         """One call of a hook."""
-        self.deliveries.labels(kind, outcome).inc()
-        self.hook_seconds.labels(kind).observe(seconds)
+        self.observe("hook_duration_seconds", seconds, kind, outcome)
+
+    def _bounded(self, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels with every reason as a fixed word, and no more of them than MAX_REASONS."""
+        known = self._reasons.setdefault(name, set())
+        bounded = []
+        for label, value in zip(BY_NAME[name].labels, labels, strict=True):
+            word = reason_word(value) if label in ("reason", "cause") else value
+            if label == "reason" and word not in known:
+                word = word if len(known) < MAX_REASONS else OTHER
+                known.add(word)
+            bounded.append(word)
+        return tuple(bounded)
+
+    # --- the scrape -----------------------------------------------------------------------------------------------------
 
     async def render(self, health: Health) -> bytes:
-        """The scrape: Prometheus text, version 0.0.4."""
+        """Prometheus text, version 0.0.4."""
         statuses = list(health.statuses())
-        self._show_accounts(statuses)
-        self._show_messages(await health.ledger.counts())
-        oldest = await oldest_unprocessed(health.ledger)
-        self.oldest_unprocessed.set(min(oldest.values(), default=0))
-        self.ready.set(not health.not_ready())
-        self.loop_lag.set(max(0.0, health.monotonic() - health.loop_beat))
+        counts, oldest = await asyncio.gather(health.ledger.counts(), health.ledger.oldest_unprocessed())
+        storage = await health.ledger.storage()
+        self._show_accounts(statuses, health.monotonic(), health.now())
+        self._show_expiries(statuses)
+        self._show_messages(counts)
+        self._show("oldest_unprocessed_message_timestamp_seconds", {(stage,): at for stage, at in oldest.items()})
+        self._show("ready", {(): not health.not_ready()})
+        self._show("disk_free_bytes", {(): storage.free})
+        self._show("ledger_bytes", {(): storage.ledger})
+        self._show("ledger_wal_bytes", {(): storage.wal})
         return generate_latest(self.registry)
 
-    def _show_accounts(self, statuses: Iterable[AccountStatus]) -> None:
+    def _show(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Make this gauge show these values and no others."""
+        gauge = self._made[name]
+        assert isinstance(gauge, Gauge), name
+        if BY_NAME[name].labels:
+            gauge.clear()
+        for labels, value in values.items():
+            (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def _show_accounts(self, statuses: Iterable[AccountStatus], clock: float, now: float) -> None:
         statuses = list(statuses)
         protocols = sorted({status.protocol for status in statuses})
         tally = Tally((status.state, status.protocol) for status in statuses)
-        self.accounts.clear()
-        self.oldest_success.clear()
-        for protocol in protocols:
-            for state in AccountState:
-                self.accounts.labels(state, protocol).set(tally[state, protocol])
-            running = [s for s in statuses if s.protocol == protocol and s.state is not AccountState.STOPPED]
-            self.oldest_success.labels(protocol).set(min((s.last_success or 0 for s in running), default=0))
-        self.lag.set(sum(status.lag_messages for status in statuses))
-        self.missing_folders.set(sum(len(status.missing_folders) for status in statuses))
-        self.token_expiry.set(min((s.token_expiry for s in statuses if s.token_expiry is not None), default=0))
+        running = [status for status in statuses if status.state is not AccountState.STOPPED]
+        renewed = [now - (clock - since) for since in (getattr(s.mailbox, "idle_since", None) for s in running) if since]
+        skews = [abs(skew) for skew in (getattr(s.mailbox, "clock_skew", None) for s in running) if skew is not None]
+        self._show("account_state", {(state, p): tally[state, p] for p in protocols for state in AccountState})
+        last: dict[tuple[str, ...], float] = {
+            (p,): min((s.last_success or 0 for s in running if s.protocol == p), default=0) for p in protocols
+        }
+        self._show("account_last_success_timestamp_seconds", last)
+        self._show("idle_last_renewal_timestamp_seconds", {(): min(renewed, default=0)})
+        self._show("clock_skew_seconds", {(): max(skews, default=0)})
+        self._show("lag_messages", {(): sum(status.lag_messages for status in statuses)})
+        self._show("missing_folders", {(): sum(len(status.missing_folders) for status in statuses)})
+
+    def _show_expiries(self, statuses: Iterable[AccountStatus]) -> None:
+        """Per provider the earliest."""
+        facts = [(s.provider, s.token_expiry, s.certificate_expiry) for s in statuses if s.state is not AccountState.STOPPED]
+        self._show("oauth_token_expiry_timestamp_seconds", _earliest((provider, token) for provider, token, _ in facts))
+        self._show("tls_peer_cert_expiry_timestamp_seconds", _earliest((provider, end) for provider, _, end in facts))
 
     def _show_messages(self, counts: Mapping[tuple[str, str, str], int]) -> None:
         tally: Tally[tuple[str, str]] = Tally()
         for (_account, state, reason), number in counts.items():
             tally[state, reason_word(reason)] += number
-        ranked = [reason for (_, reason), _ in tally.most_common(MAX_REASONS)]
-        self.messages.clear()
-        for state in State:
-            self.messages.labels(state, "").set(0)
+        ranked = {reason for (_, reason), _ in tally.most_common(MAX_REASONS)}
+        shown: Tally[tuple[str, ...]] = Tally({(state, ""): 0 for state in State})
+        of_state: Tally[str] = Tally()
         for (state, reason), number in tally.items():
-            self.messages.labels(state, reason if reason in ranked else "other").inc(number)
+            shown[state, reason if reason in ranked else OTHER] += number
+            of_state[state] += number
+        self._show("messages", shown)
+        self._show("backlog_messages", {(state,): of_state[state] for state in UNPROCESSED})
+        self._show("dead_letters", {(): of_state[State.DEAD]})
+
+
+def _made(series: Series, registry: CollectorRegistry) -> MetricWrapperBase:
+    bare = PREFIX + series.name.removesuffix("_total" if series.kind is Kind.COUNTER else "_info")
+    match series.kind:
+        case Kind.COUNTER:
+            return Counter(bare, series.prose, series.labels, registry=registry)
+        case Kind.GAUGE:
+            return Gauge(bare, series.prose, series.labels, registry=registry)
+        case Kind.HISTOGRAM:
+            return Histogram(bare, series.prose, series.labels, registry=registry, buckets=series.buckets)
+        case Kind.INFO:
+            return Info(bare, series.prose, registry=registry)
+
+
+def _earliest(facts: Iterable[tuple[str, float | None]]) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for provider, at in facts:
+        if at is not None:
+            found[provider,] = min(at, found.get((provider,), at))
+    return found
 
 
 def reason_word(reason: str) -> str:
     """The fixed word of a reason; what follows a colon is for people."""
     word = reason.partition(":")[0]
-    return word if not word or _WORD.fullmatch(word) else "other"
+    return word if not word or _WORD.fullmatch(word) else OTHER

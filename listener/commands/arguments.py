@@ -11,8 +11,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NoReturn, TypeAlias
 
-from .. import __version__
-
 Run = Callable[[argparse.Namespace], int]
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 CONFIG = "the configuration; else $LISTENER_CONFIG, listener.toml here, /etc/listener/listener.toml"
@@ -26,10 +24,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(78, f"listener: {message} (see {self.prog} --help)\n")
 
 
+class _Version(argparse.Action):
+    """Name and version, and what it runs on; asked only when it is wanted, because asking imports much."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from ..admin.versions import in_words
+
+        print(in_words())
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line. `parse_args(...).run(arguments)` runs it."""
     top = _Parser(prog="listener", description="Turns mailboxes into cases, and loses nothing on the way.")
-    top.add_argument("--version", action="version", version=f"listener {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="print which versions run, and end")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _daemon(commands)
     _lists(commands)

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..events import EVENTS
+from ..series import PREFIX, SERIES
 from .faults import as_written, kind_of, tables
 from .presets import Endpoint, Provider, providers
 from .values import Table
@@ -65,7 +66,7 @@ def generated(root: Path) -> dict[Path, str]:
     configuration, example = root / "docs" / "configuration.md", root / "config" / "listener.example.toml"
     marked = {
         root / "docs" / "providers.md": {"presets": presets_table()},
-        root / "docs" / "operations.md": {"events": events_table()},
+        root / "docs" / "operations.md": {"metrics": metrics_table(), "events": events_table()},
     }
     files = {configuration: configuration_page(), example: example_file()}
     return files | {path: with_tables(path.read_text(), marks) for path, marks in marked.items()}
@@ -226,6 +227,14 @@ def events_table() -> str:
     """Every log event, a row each."""
     return "| event | what it means, what to do |\n|---|---|\n" + "".join(
         f"| `{word}` | {said} |\n" for word, said in EVENTS.items()
+    )
+
+
+def metrics_table() -> str:
+    """Every metric, a row each."""
+    return "| metric | kind | labels | what |\n|---|---|---|---|\n" + "".join(
+        f"| `{PREFIX}{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {one.prose} |\n"
+        for one in SERIES
     )
 
 

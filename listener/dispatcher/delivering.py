@@ -160,6 +160,8 @@ class Delivering:
             ended = "deferred" if isinstance(result, Deferred) else "ignored" if isinstance(result, Ignored) else "done"
             log.info(f"delivery.{ended}", **about)
         self._observer.delivered(delivery.hook.partition(":")[0], ended, seconds)
+        if ended == "done" and delivery.received_at is not None:
+            self._observer.latency(delivery.account, self._now() - delivery.received_at)
 
     def _retry_at(self, delivery: Delivery, failure: _Failure) -> float | None:
         """POSIX seconds of the next attempt; None when there is none. Full jitter: those that failed together part."""

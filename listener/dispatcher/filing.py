@@ -263,7 +263,7 @@ class Filing:
                 log.debug("message.filed", entry=work.id, account=work.account, case=cases[work.id])
             else:
                 reason = work.parsed.reason or UNFILABLE
-                self._observer.set_aside(reason)
+                self._observer.set_aside(work.parsed.state if work.parsed.reason else State.DEAD, reason)
                 log.warning("message.set_aside", entry=work.id, account=work.account, reason=reason)
         self._observer.filed(filed)
 

@@ -42,9 +42,11 @@ class Observer:
 
     filed: Callable[[int], None] = _nothing
     """So many messages were filed by one commit."""
-    set_aside: Callable[[str], None] = _nothing
-    """One was quarantined or died, for that reason."""
+    set_aside: Callable[[str, str], None] = _nothing
+    """One was quarantined, ignored or died: the state, and its reason."""
     delivered: Callable[[str, str, float], None] = _nothing
     """A hook of that kind (python, webhook, command) was called: how it ended (done, ignored, deferred, failed, dead) and how
     many seconds it took.
     """
+    latency: Callable[[str, float], None] = _nothing
+    """A hook took a message of that account, so many seconds after its server received it."""

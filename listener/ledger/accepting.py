@@ -64,6 +64,7 @@ class _Acceptance:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     happened: list[events.Event] = field(default_factory=list)
     tally: dict[str, int] = field(default_factory=dict)
+    set_aside: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self, plan: Plan, fetched: Sequence[Fetched], digests: Sequence[bytes]) -> Accepted:
         self._look_up()
@@ -80,7 +81,7 @@ class _Acceptance:
         self._forget_attempts(fetched)
         self._move_sync_state()
         events.write(self.tx, self.happened)
-        return Accepted(self._receipts(), **self.tally)
+        return Accepted(self._receipts(), **self.tally, set_aside=tuple(self.set_aside))
 
     def _look_up(self) -> None:
         connection = self.tx.connection
@@ -271,6 +272,8 @@ class _Acceptance:
     def _count(self, state: State, reason: str) -> None:
         name = "duplicates" if reason == "duplicate" else state.value
         self.tally[name] = self.tally.get(name, 0) + 1
+        if state in (State.QUARANTINED, State.IGNORED):
+            self.set_aside.append((state, reason))
 
     def _write_rows(self) -> None:
         bulk.insert(self.tx.connection, _SQL["insert_entry"], self.rows)

@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 
 from ..errors import ConfigurationError, Fault, LedgerLocked
+from .records import Storage
 
 LEDGER = "ledger.sqlite3"
 LOCK = "lock"
@@ -95,6 +96,23 @@ def _lock(state_dir: Path) -> Claim:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
     return Claim(descriptor)
+
+
+def storage(ledger: Path) -> Storage:
+    """Its size and the room that is left. Blocks. What cannot be asked counts as 0."""
+    wal = ledger.with_name(ledger.name + "-wal")
+    try:
+        found = os.statvfs(ledger.parent)
+    except OSError:
+        return Storage(0, _size(ledger), _size(wal))
+    return Storage(found.f_bavail * found.f_frsize, _size(ledger), _size(wal))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def sync_directory(path: Path) -> None:

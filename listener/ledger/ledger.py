@@ -27,7 +27,7 @@ from ..message import parse_quickly
 from ..message.model import InboundMessage
 from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
 from .access import Access
-from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row
+from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row, Storage
 from .storage import Readers, open_writer
 from .writer import Transaction, Writer
 
@@ -107,6 +107,10 @@ class Ledger:
     def last_progress(self) -> float:
         """`time.monotonic` of the writer thread's last move; now, when nothing waits for it."""
         return self._writer.last_progress
+
+    def watch_commits(self, took: Callable[[float], None]) -> None:
+        """Tell `took` the length of each commit from now on, in seconds; it is called on the writer's thread."""
+        self._writer.took = took
 
     async def probe(self) -> None:
         """A tiny write, committed. Raises what a real one would."""
@@ -288,6 +292,14 @@ class Ledger:
 
     async def backlog(self, account: str) -> Backlog:
         return await self._read(queries.backlog, account)
+
+    async def oldest_unprocessed(self) -> dict[str, float]:
+        """When the oldest message of each unfinished state came in, over all accounts; 0: there is none."""
+        return await self._read(queries.oldest_unprocessed)
+
+    async def storage(self) -> Storage:
+        """The room that it takes and has."""
+        return await asyncio.to_thread(directory.storage, self._path)
 
     async def counts(self) -> dict[tuple[str, str, str], int]:
         """Entries by account, state and reason."""

@@ -142,6 +142,11 @@ def backlog(connection: sqlite3.Connection, account: str) -> Backlog:
     return Backlog(*connection.execute(_SQL["backlog"], {"account": account}).fetchone())
 
 
+def oldest_unprocessed(connection: sqlite3.Connection) -> dict[str, float]:
+    """When the oldest message of each unfinished state came in, POSIX seconds; 0: there is none."""
+    return {state: at or 0.0 for state, at in connection.execute(_SQL["oldest_unprocessed"])}
+
+
 def counts(connection: sqlite3.Connection) -> dict[tuple[str, str, str], int]:
     return {(account, state, reason): number for account, state, reason, number in connection.execute(_SQL["counts"])}
 

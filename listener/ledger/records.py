@@ -65,6 +65,8 @@ class Accepted:
     duplicates: int = 0
     quarantined: int = 0
     ignored: int = 0
+    set_aside: tuple[tuple[str, str], ...] = ()
+    """State and reason of each message that was quarantined or ignored on arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +151,12 @@ Row = dict[str, Any]
 """One line of a list, as the contract's `--json` prints it."""
 
 Receipts = Sequence[Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The room that the ledger takes and has, in octets."""
+
+    free: int
+    ledger: int
+    wal: int

@@ -54,6 +54,11 @@ _READER: dict[str, str | int] = {
 }
 
 
+def sqlite_version() -> str:
+    """Of the library that keeps the ledger."""
+    return sqlite3.sqlite_version
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes, on a ledger of the present version."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:

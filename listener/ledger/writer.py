@@ -77,6 +77,7 @@ class Writer:
         self._file = os.stat(path)
         self.writable = True
         self.epoch = 0
+        self.took: Callable[[float], None] = lambda seconds: None
 
     def start(self) -> None:
         """Take a new epoch, committed before anything else, and begin. Blocks. Raises LedgerFull or LedgerFailed."""
@@ -140,7 +141,9 @@ class Writer:
             group, going = self._take()
             self._progress = time.monotonic()
             if group:
+                began = time.monotonic()
                 self._commit(group)
+                self.took(time.monotonic() - began)
                 with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everyone who waited
                     self._loop.call_soon_threadsafe(self._answer, group)
                 self._checkpoint()

@@ -115,6 +115,7 @@ class Supervisor:
             self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
             undo.push_async_callback(self.ledger.close)
             self._storage = StorageWatch(self.ledger, self._fatal, self._chance)
+            self.ledger.watch_commits(partial(self.metrics.observe, "db_commit_seconds"))
             self._tokens = self._seams.make_tokens(self.config, self.ledger)
             undo.push_async_callback(self._tokens.close)
             self._hosts = dict(self._seams.build_hosts(self.config))
@@ -122,7 +123,8 @@ class Supervisor:
             undo.push_async_callback(self._stop_hosts)
             self._fleet = Fleet(self._shared(), self.config.limits)
             self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
-            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), admin_token(admin, listener.state_dir))
+            token = admin_token(admin, listener.state_dir)
+            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), token, admin)
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
             self._parser = self._seams.make_parser(self.config.limits)
@@ -137,10 +139,14 @@ class Supervisor:
             self._hosts,
             self._plans,
             limits_of(self.config),
-            Observer(metrics.count_filed, metrics.count_set_aside, metrics.count_delivered),
+            Observer(metrics.count_filed, metrics.count_set_aside, metrics.count_delivered, self._note_latency),
             now=self._now,
             uniform=self._chance.uniform,
         )
+
+    def _note_latency(self, account: str, seconds: float) -> None:
+        if (known := self.config.account(account)) is not None:
+            self.metrics.observe("message_latency_seconds", seconds, known.receiver.protocol)
 
     def _shared(self) -> Shared:
         clock = asyncio.get_running_loop().time
@@ -173,16 +179,18 @@ class Supervisor:
         elif isinstance(error, LedgerError):
             self._fatal(error)
         else:
-            self.metrics.task_restarts.labels(name).inc()
+            self.metrics.count("task_restarts_total", name)
             log.error("task.restarted", task=name, error=described(error) if error else "it returned", exc_info=error)
 
     # --- watch ----------------------------------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
         """The event loop turns: seen once a second."""
+        clock = asyncio.get_running_loop().time
         while True:
-            self.health.loop_beat = asyncio.get_running_loop().time()
+            self.health.loop_beat = clock()
             await asyncio.sleep(BEAT)
+            self.metrics.observe("event_loop_lag_seconds", clock() - self.health.loop_beat - BEAT)
 
     async def _watch(self) -> None:
         """Rounds, until told to stop."""
@@ -258,14 +266,14 @@ class Supervisor:
         except ConfigurationError as error:
             for fault in error.faults:
                 log.error("reload.refused", fault=str(fault))
-            self.metrics.reloads.labels("refused").inc()
+            self.metrics.count("reloads_total", "refused")
         except LedgerError as error:
             self._fatal(error)
         except Exception as error:  # ours: the old configuration goes on
             log.error("reload.failed", error=described(error), exc_info=error)
-            self.metrics.reloads.labels("failed").inc()
+            self.metrics.count("reloads_total", "failed")
         else:
-            self.metrics.reloads.labels("applied").inc()
+            self.metrics.count("reloads_total", "applied")
         self._notifier.ready(self._in_words())
         self._stirred.set()
 

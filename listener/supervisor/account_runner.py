@@ -33,6 +33,8 @@ LOOK_AGAIN = 1.0
 """Seconds between looks whether a session whose token runs out is still fetching …"""
 LAST_LOOKS = 30
 """… which it may be until so many looks before the token's end."""
+RESET_OF = {ReceiverProtocol.IMAP: "uidvalidity", ReceiverProtocol.POP3: "uidl", ReceiverProtocol.GRAPH: "delta"}
+"""What was given anew when known mail must be recognised by its content."""
 BUSY = frozenset({AccountState.RECEIVING, AccountState.RECONCILING})
 
 log = structlog.get_logger(__name__)
@@ -101,7 +103,7 @@ class AccountRunner:
         paused: bool,
     ) -> None:
         self.account = account
-        self.status = AccountStatus(account.id, account.receiver.protocol)
+        self.status = AccountStatus(account.id, account.receiver.protocol, provider=account.provider)
         self.gate = gate
         self.paused = paused
         self.config = config
@@ -128,7 +130,10 @@ class AccountRunner:
             owe=self.account.receiver.after != "keep",
             limit=self.config.limits.max_message,
             on_accepted=self._accepted,
+            on_staged=self._staged,
+            on_reset=self._reset,
             may_fetch=self.gate,
+            identity=self.account.mailbox_identity,
         )
 
     def _accepted(self, accepted: Accepted) -> None:
@@ -137,8 +142,15 @@ class AccountRunner:
         if accepted.accepted:
             self._patience.mail_came()
 
+    def _staged(self, seconds: float) -> None:
+        self._shared.metrics.observe("fetch_to_stage_seconds", seconds, self.status.protocol)
+
+    def _reset(self) -> None:
+        self._shared.metrics.count("reconciles_total", self.status.protocol, RESET_OF[self.account.receiver.protocol])
+
     async def _open_mailbox(self) -> Mailbox:
         mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of)
+        self.status.certificate_expiry = getattr(mailbox, "certificate_expiry", None)
         self._patience.opened(getattr(mailbox, "login_delay", 0.0))  # only POP3 servers ask for one
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
         if self.account.receiver.protocol is not ReceiverProtocol.GRAPH:  # that one shows a token with each request
@@ -246,19 +258,21 @@ class AccountRunner:
 
     def _note(self, error: BaseException | None, rest: Rest) -> None:
         """Leave a trace where people look: status, log and counters."""
-        protocol = self.status.protocol
-        self._shared.metrics.sessions.labels(protocol, rest.outcome).inc()
+        provider, metrics = self.status.provider, self._shared.metrics
+        metrics.count("reconnects_total", provider, rest.outcome)
         if error is None:
             self.status.last_error = None
             return
         self.status.last_error = described(error)
         facts = {"account": self.account.id, "error": self.status.last_error, "seconds": round(rest.seconds or 0.0, 1)}
         if isinstance(error, Throttled):
-            self._shared.metrics.throttled.labels(protocol).inc()
+            how = "guessed" if error.retry_after is None else "retry_after"
+            metrics.count("throttled_total", provider, how)
+            metrics.count("throttle_wait_seconds_total", provider, how, by=rest.seconds or 0.0)
         if isinstance(error, ListenerError):
             log.warning("account.backoff", outcome=rest.outcome, **facts)
         else:
-            self._shared.metrics.task_restarts.labels("account").inc()
+            metrics.count("task_restarts_total", "account")
             log.error("account.restarted", exc_info=error, **facts)
 
     async def _rest(self, rest: Rest) -> None:

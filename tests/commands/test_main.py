@@ -16,7 +16,9 @@ LISTENER = [sys.executable, "-m", "listener"]
 
 
 def test_the_version(listener):
-    assert listener("--version")[:2] == (0, f"listener {__version__}\n")
+    code, out, _ = listener("--version")
+    assert (code, out.count("\n")) == (0, 1)
+    assert out.startswith(f"listener {__version__} (Python 3.")
 
 
 @pytest.mark.parametrize(

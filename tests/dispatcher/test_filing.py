@@ -114,13 +114,14 @@ async def test_what_cannot_be_parsed_is_quarantined_with_its_octets_and_the_othe
     aside = []
     bad = mail(2, body="poison")
     with structlog.testing.capture_logs():
-        async with dispatching(ledger, parser=FakeParser(poison=lambda: error), observer=Observer(set_aside=aside.append)):
+        observer = Observer(set_aside=lambda state, why: aside.append((state, why)))
+        async with dispatching(ledger, parser=FakeParser(poison=lambda: error), observer=observer):
             await receive(ledger, [mail(1), bad, mail(3)])
             await eventually(lambda: no_longer(ledger, "accepted"))
     assert await states(ledger) == {"done": 2, f"quarantined({reason})": 1}
     [row] = await ledger.messages(state="quarantined")
     assert ledger.read_raw(row["id"]) == bad
-    assert aside == [reason]
+    assert aside == [("quarantined", reason)]
 
 
 async def test_a_released_message_is_parsed_again(ledger, dispatching, states):

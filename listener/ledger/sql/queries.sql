@@ -67,6 +67,10 @@ SELECT count(*), min(oldest) FROM (
   UNION ALL
   SELECT coalesce(received_at, accepted_at) FROM entries WHERE account = :account AND state = 'filed');
 
+-- name: oldest_unprocessed
+SELECT 'accepted', min(coalesce(received_at, accepted_at)) FROM entries WHERE state = 'accepted'
+UNION ALL SELECT 'filed', min(coalesce(received_at, accepted_at)) FROM entries WHERE state = 'filed';
+
 -- name: counts
 SELECT account, state, reason, entries FROM tallies WHERE entries > 0;
 

@@ -99,6 +99,11 @@ class GraphMailbox:
         """POSIX seconds."""
         return self.client.reached_at
 
+    @property
+    def clock_skew(self) -> float | None:
+        """By how many seconds the server's clock is ahead of ours, as its last answer says; None: it did not."""
+        return self.client.skew
+
     async def folders(self) -> Sequence[Folder]:
         return tuple(Folder(name) for name in self.settings.folders)
 

@@ -88,6 +88,12 @@ class ImapMailbox:
         """Event-loop time at which the IDLE under way began; None while not idling."""
         return self.session.idle_since
 
+    @property
+    def certificate_expiry(self) -> float | None:
+        """POSIX seconds when the server's certificate ends; None without TLS."""
+        facts = self.session.connection.facts
+        return None if facts is None else facts.expires
+
     async def folders(self) -> Sequence[Folder]:
         """The watched folders in the order of the settings."""
         return [Folder(name) for name in self.settings.folders]

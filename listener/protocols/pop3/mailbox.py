@@ -20,7 +20,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
-from ...mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
+from ...mailbox import MOVED, Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..connection import CONNECT_SECONDS
 from ..endpoint import Endpoint
 from ..sasl import Credentials
@@ -87,6 +87,12 @@ class Pop3Mailbox:
         words = self.session.capabilities.get("LOGIN-DELAY", ())
         return float(words[0]) if words and _SECONDS.fullmatch(words[0]) else 0.0
 
+    @property
+    def certificate_expiry(self) -> float | None:
+        """POSIX seconds when the server's certificate ends; None without TLS."""
+        facts = self.session.connection.facts
+        return None if facts is None else facts.expires
+
     async def folders(self) -> Sequence[Folder]:
         return (INBOX,)
 
@@ -106,7 +112,9 @@ class Pop3Mailbox:
         """Everything that is there, each time: POP3 has no cursor. The sync state is a sketch of the ids."""
         drops = await self._listed()
         sketch = Sketch.of(drop.uidl for drop in drops if drop.uidl is not None)
-        reset = Sketch.read(since.get(INBOX)).replaced_by(sketch, fewest=FEWEST if self.settings.delete else 1)
+        before = since.get(INBOX)
+        anew = Sketch.read(before).replaced_by(sketch, fewest=FEWEST if self.settings.delete else 1)
+        reset = before == MOVED or anew
         left = len(drops)
         for page in cut(drops, self.settings.page_count, self.settings.page_octets):
             left -= len(page)
