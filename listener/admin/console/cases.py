@@ -1,0 +1,72 @@
+"""The case book's pages: the list, and one case as a conversation, with what is only perhaps part of it marked as such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from ...errors import Refused
+from .desk import Desk, Told
+from .listing import Filters, addresses
+
+MAX_TALK = 50
+"""Messages whose text one page shows; the newest."""
+MAX_TEXT = 8_000
+"""Characters of one message's text there."""
+
+
+class CasePages:
+    """Handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        return [
+            web.get("/cases", self._list),
+            web.get("/cases/{case}", self._show),
+            web.post("/cases/{case}/close", self._close),
+            web.post("/cases/{case}/reopen", self._reopen),
+        ]
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        filters = Filters.of(request)
+        rows, cursor = await self._desk.list("cases", filters.of_cases())
+        pager = addresses(filters, "/cases", rows, cursor)
+        return await self._desk.page(request, "cases.html", rows=rows, filters=filters, pager=pager)
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        case = await self._desk.verbs.case(request.match_info["case"])
+        entries = case["entries"][-MAX_TALK:]
+        talk = [await self._said(row) for row in entries]
+        return await self._desk.page(request, "case.html", case=case, talk=talk, earlier=len(case["entries"]) - len(entries))
+
+    async def _said(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A message of the conversation: its row, and what its sender newly wrote."""
+        message = await self._desk.verbs.ledger.message(row["id"])
+        text = (message.reply.text or message.text) if message else ""
+        quoted = message.reply.quoted if message else ""
+        return {
+            "row": row,
+            "message": message,
+            "text": text[:MAX_TEXT],
+            "cut": len(text) > MAX_TEXT,
+            "quoted": quoted[:MAX_TEXT],
+        }
+
+    async def _close(self, request: web.Request) -> web.StreamResponse:
+        return await self._change(request, "close_case", "closed")
+
+    async def _reopen(self, request: web.Request) -> web.StreamResponse:
+        return await self._change(request, "reopen_case", "open again")
+
+    async def _change(self, request: web.Request, verb: str, word: str) -> web.StreamResponse:
+        case = request.match_info["case"]
+        try:
+            await self._desk.order(request, verb, case=case)
+        except Refused as error:
+            return self._desk.done(f"/cases/{case}", Told(str(error), "bad"))
+        return self._desk.done(f"/cases/{case}", Told(f"The case is {word}."))

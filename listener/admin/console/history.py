@@ -1,0 +1,130 @@
+"""A message's history in sentences: what each event of `explain` says to a person, with every rule that fired.
+
+`sentences(events)` gives one `Happening` an event. An event that is not in the table is shown by its name with its facts, so
+that nothing is left out. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .words import plain, reason, size
+
+Event = Mapping[str, Any]
+MAX_FACT = 500
+"""Characters of one fact of an unknown event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event as it is shown: when (RFC 3339), its tone, what happened, and more for those who want it."""
+
+    at: str
+    tone: str
+    text: str
+    more: str
+    kind: str
+
+
+def sentences(events: Iterable[Event]) -> list[Happening]:
+    """In the order given."""
+    return [_happening(event) for event in events]
+
+
+def _happening(event: Event) -> Happening:
+    kind = str(event.get("kind", ""))
+    tone, tell, used = SENTENCES.get(kind, ("mute", lambda e: plain(kind.replace(".", ": ").replace("_", " ")), ()))
+    rest = {
+        name: value for name, value in event.items() if name not in {"at", "kind", *used} and value not in (None, "", [], {})
+    }
+    more = "; ".join(f"{name.replace('_', ' ')}: {plain(value)[:MAX_FACT]}" for name, value in rest.items())
+    return Happening(str(event.get("at") or ""), tone, tell(event), more, kind)
+
+
+def _fetched(event: Event) -> str:
+    size_said = f", {size(event['size'])}" if event.get("size") is not None else ""
+    folder = f" from {plain(event['folder'])}" if event.get("folder") else ""
+    return f"Fetched{folder} and stored durably{size_said}"
+
+
+RULES: Mapping[str, str] = {
+    "references": "it refers to a message of that case",
+    "in_reply_to": "it answers a message of that case",
+    "new": "it answers nothing that we know",
+    "token": "it carries the case's own signed mark",
+    "possibly_related": "it may be related, and nothing proves it",
+}
+
+
+def _filed(event: Event) -> str:
+    case, rule = plain(event.get("case", "")), str(event.get("rule", ""))
+    why = RULES.get(rule, plain(rule).replace("_", " "))
+    matched = f" ({plain(event['matched'])})" if event.get("matched") else ""
+    return f"{'Opened case' if rule == 'new' else 'Joined case'} {case}: {why}{matched}"
+
+
+def _quarantined(event: Event) -> str:
+    words = f" The server said: {plain(event['server'])}" if event.get("server") else ""
+    return f"Quarantined. {reason(event.get('reason'))}{words}"
+
+
+def _hook(sentence: str) -> Callable[[Event], str]:
+    def tell(event: Event) -> str:
+        why = plain(event.get("error") or event.get("reason") or event.get("reference") or event.get("note") or "")
+        again = _clock(event.get("again_at"))
+        rest = f"{f': {why}' if why else ''}{f'; again at {again}' if again else ''}"
+        return f"{plain(event.get('hook', 'A hook'))} {sentence}{rest}"
+
+    return tell
+
+
+def _clock(at: object) -> str:
+    if not isinstance(at, int | float):
+        return ""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def _ended(word: str) -> Callable[[Event], str]:
+    return lambda event: f"{word}. {reason(event.get('reason'))}".strip()
+
+
+def _fixed(text: str) -> Callable[[Event], str]:
+    return lambda event: text
+
+
+_HOOK = ("hook", "error", "reason", "again_at")
+SENTENCES: Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]] = {
+    "message.accepted": ("ok", _fetched, ("size", "folder")),
+    "message.fetched": ("ok", _fetched, ("size", "folder")),
+    "message.filed": ("ok", _filed, ("case", "rule", "matched")),
+    "message.quarantined": ("warn", _quarantined, ("reason", "server")),
+    "message.ignored": ("mute", _ended("Ignored"), ("reason",)),
+    "message.dead": ("bad", _ended("Failed for good"), ("reason",)),
+    "message.done": ("ok", _fixed("Done: every hook has finished"), ()),
+    "message.released": (
+        "info",
+        lambda e: "Released: it is fetched again" if e.get("fetch") else "Released by an operator",
+        ("fetch",),
+    ),
+    "message.retried": ("info", _fixed("Retried by an operator"), ("deliveries",)),
+    "message.rebound": ("mute", _fixed("The server gave it another id; it was recognised"), ()),
+    "delivery.done": ("ok", _hook("took it"), (*_HOOK, "reference", "note")),
+    "delivery.ignored": ("mute", _hook("had nothing to do with it"), _HOOK),
+    "delivery.deferred": ("info", _hook("asked to be called later"), _HOOK),
+    "delivery.failed": ("warn", _hook("failed"), _HOOK),
+    "delivery.dead": ("bad", _hook("failed for good"), _HOOK),
+    "delivery.late": ("mute", _hook("answered too late; the answer is kept here only"), _HOOK),
+    "response.sent": ("ok", _fixed("An automatic reply was sent"), ()),
+    "response.suppressed": (
+        "mute",
+        lambda e: f"No automatic reply: {plain(e.get('rule') or e.get('reason'))}",
+        ("rule", "reason"),
+    ),
+    "response.ready": ("info", _fixed("An automatic reply was composed"), ()),
+}
