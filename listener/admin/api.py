@@ -1,70 +1,105 @@
 """The HTTP face of health, metrics and verbs: handlers, who may call them, and how errors are said.
 
 Three applications are built from here, and `server.py` binds them: the admin address (everything; `/healthz` and `/api` need
-the token), the optional probe address (probes and metrics only), and the control socket (no token: whoever may open that file
-may do everything). Errors under `/api` are RFC 9457 problem details.
+a token or a session, pages a session), the optional probe address (probes and metrics only), and the control socket (no token:
+whoever may open that file may do everything). Errors under `/api` are RFC 9457 problem details, others pages for browsers.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from .. import __version__
-from ..errors import LedgerError, Refused
+from ..config import Admin
+from .guard import Guard, Handler
+from .headers import SAFETY
 from .health import Health
 from .metrics import CONTENT_TYPE, Metrics
-from .page import state_page
-from .routes import API, ROUTES, BadRequest, Route, arguments
-from .verbs import NotFound, Verbs
+from .page import PlainPages
+from .places import Places
+from .problems import Denied, Failure
+from .routes import API, ROUTES, Route, arguments
+from .sessions import Sessions
+from .site import Pages, Site
+from .throttle import Throttle
+from .tokens import Tokens
+from .verbs import Verbs
+from .visitor import CONTROL_SOCKET, VISITOR
 
-MAX_BODY = 65536
-"""Octets of a request's body; no verb needs one."""
+MAX_BODY = 2_000_000
+"""Octets of a request's body; a trust store is the largest."""
+PROBES = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 EXPORT_TYPE = "message/rfc822"
 
-SAFETY = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
-}
-"""On every answer. Raw mail is served too, so no answer may ever be run or framed by a browser."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+NOT_OUR_NAME = Failure(421, "the Host header does not name this server: set admin.public_url to the address that people use")
+"""RFC 9110 §15.5.20."""
 
 
 class Api:
     """Handlers over one daemon's facts and verbs."""
 
-    def __init__(self, health: Health, metrics: Metrics, verbs: Verbs, token: bytes) -> None:
+    def __init__(
+        self,
+        health: Health,
+        metrics: Metrics,
+        verbs: Verbs,
+        token: bytes,
+        settings: Admin | None = None,
+        *,
+        pages: Pages | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`token` is the configured one. `clock` is monotonic; sessions and waiting times are measured by it."""
         self.health = health
         self.metrics = metrics
-        self.verbs = verbs
-        self._token = token
+        self.sessions = Sessions(clock)
+        self.verbs = verbs.with_sessions(self.sessions)
+        places = Places.of(settings or Admin())
+        self.guard = Guard(Tokens(token, verbs.ledger.access), self.sessions, Throttle(clock), places)
+        self.site = Site(self.guard, pages or PlainPages(), health)
 
     def admin_application(self) -> web.Application:
         """What `[admin] bind` serves."""
-        return self._application(self._probes() + self._state_page() + self._guarded(self._privileged(private=False)))
+        routes = self._probes() + self.site.routes() + self._guarded(self._privileged(private=False))
+        return self._application(routes, self._faults, self._under_our_name)
 
     def probe_application(self) -> web.Application:
         """What `[admin] probe_bind` serves: nothing that needs a token."""
-        return self._application(self._probes())
+        return self._application(self._probes(), self._faults)
 
     def control_application(self) -> web.Application:
         """What the control socket serves."""
-        return self._application(self._probes() + self._privileged(private=True))
+        return self._application(self._probes() + self._privileged(private=True), self._faults, _as_control_socket)
 
-    def _application(self, routes: list[web.RouteDef]) -> web.Application:
-        app = web.Application(middlewares=[problems], client_max_size=MAX_BODY)
+    def _application(self, routes: list[web.RouteDef], *middlewares: Middleware) -> web.Application:
+        app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
         app.add_routes(routes)
         app.on_response_prepare.append(_add_safety)
         return app
+
+    @web.middleware
+    async def _faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every fault in words."""
+        try:
+            return await handler(request)
+        except web.HTTPRedirection:
+            raise
+        except Exception as error:  # the request's own boundary: a fault of one request ends that request
+            return self.site.fault(request, error)
+
+    @web.middleware
+    async def _under_our_name(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Only what was sent to a name of ours (places.py), but for the probes, which show nothing."""
+        if request.path not in PROBES and not self.guard.places.is_ours(request.headers.get("Host", "")):
+            raise Denied(NOT_OUR_NAME)
+        return await handler(request)
 
     # --- routes -------------------------------------------------------------------------------------------------------
 
@@ -76,30 +111,15 @@ class Api:
             web.get("/metrics", self._metrics),
         ]
 
-    def _state_page(self) -> list[web.RouteDef]:
-        return [web.get("/", self._page)]
-
     def _privileged(self, *, private: bool) -> list[web.RouteDef]:
         served = [route for route in ROUTES if private or not route.private]
         verbs = [web.route(route.method, API + _pattern(route.path), self._verb(route)) for route in served]
         return [web.get("/healthz", self._healthz), web.get(f"{API}/openapi.json", self._openapi), *verbs]
 
     def _guarded(self, routes: list[web.RouteDef]) -> list[web.RouteDef]:
-        """The same routes, for holders of the token; also what is not there, so that nobody without it can tell."""
+        """The same routes, for those who may; also what is not there, so that nobody else can tell."""
         everything_else = web.route("*", f"{API}/{{rest:.*}}", _nowhere)
-        return [web.route(r.method, r.path, self._with_token(r.handler)) for r in [*routes, everything_else]]
-
-    def _with_token(self, handler: Handler) -> Handler:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-            sent = given.strip().encode("utf-8", "surrogateescape")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(sent, self._token):
-                refusal = problem(401, "this needs the admin token: send Authorization: Bearer TOKEN")
-                refusal.headers["WWW-Authenticate"] = 'Bearer realm="listener"'  # RFC 6750 §3
-                return refusal
-            return await handler(request)
-
-        return guarded
+        return [web.route(r.method, r.path, self.guard.let_in(r.handler)) for r in [*routes, everything_else]]
 
     # --- handlers -----------------------------------------------------------------------------------------------------
 
@@ -114,9 +134,6 @@ class Api:
         body = await self.metrics.render(self.health)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
-    async def _page(self, request: web.Request) -> web.Response:
-        return web.Response(text=state_page(self.health, __version__), content_type="text/html", charset="utf-8")
-
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response(await self.health.report())
 
@@ -125,7 +142,7 @@ class Api:
 
     def _verb(self, route: Route) -> Handler:
         async def answer(request: web.Request) -> web.Response:
-            verb = getattr(self.verbs, route.verb)
+            verb = getattr(self.verbs.by(request[VISITOR].name), route.verb)
             result = await verb(**arguments(route, dict(request.match_info), request.query))
             if isinstance(result, bytes):
                 name = f"message-{request.match_info['entry']}.eml"
@@ -141,38 +158,15 @@ async def _nowhere(request: web.Request) -> web.StreamResponse:
 
 
 async def _add_safety(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(SAFETY)
+    for name, value in SAFETY.items():
+        response.headers.setdefault(name, value)
     response.headers["Server"] = "listener"
 
 
-def problem(status: int, detail: str) -> web.Response:
-    """RFC 9457 problem details."""
-    title = {400: "Bad request", 401: "Unauthorized", 404: "Not found", 405: "Method not allowed", 409: "Conflict"}
-    body = {"type": "about:blank", "title": title.get(status, "Unavailable"), "status": status, "detail": detail}
-    return web.Response(status=status, text=json.dumps(body), content_type="application/problem+json")
-
-
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every foreseen fault as a problem that says what is wrong."""
-    try:
-        return await handler(request)
-    except BadRequest as error:
-        return problem(400, str(error))
-    except NotFound as error:
-        return problem(404, str(error))
-    except Refused as error:
-        return problem(409, str(error))
-    except LedgerError as error:
-        return problem(503, str(error))
-    except web.HTTPMethodNotAllowed as error:
-        refusal = problem(405, f"{request.method} is not served here")
-        refusal.headers["Allow"] = ",".join(sorted(error.allowed_methods))
-        return refusal
-    except web.HTTPNotFound:
-        return problem(404, "there is nothing at this path")
-    except web.HTTPRequestEntityTooLarge:
-        return problem(413, f"a request's body may have {MAX_BODY} octets")
+async def _as_control_socket(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request[VISITOR] = CONTROL_SOCKET
+    return await handler(request)
 
 
 def _pattern(path: str) -> str:

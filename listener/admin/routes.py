@@ -10,8 +10,24 @@ from ..errors import ListenerError
 API = "/api/v1"
 
 
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one argument."""
+
+    field: str
+    detail: str
+
+
 class BadRequest(ListenerError):
-    """An argument makes no sense."""
+    """Arguments make no sense; `errors` names them."""
+
+    def __init__(self, text: str, *errors: FieldError, field: str = "") -> None:
+        self.errors = errors or ((FieldError(field, text),) if field else ())
+        super().__init__(text)
+
+
+class NotFound(ListenerError):
+    """No such account, case or message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +65,5 @@ def arguments(route: Route, path: Mapping[str, str], query: Mapping[str, str]) -
     """The verb's arguments from a request's path and query. Raises BadRequest for a query that the verb does not take."""
     unknown = sorted(set(query) - set(route.query))
     if unknown:
-        raise BadRequest(f"unknown parameter: {unknown[0][:40]!r}")
+        raise BadRequest(f"unknown parameter: {unknown[0][:40]!r}", field=unknown[0][:40])
     return {**path, **{name: query[name] for name in route.query if name in query}}

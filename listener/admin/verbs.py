@@ -14,65 +14,22 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from ..errors import AccountFailure, ListenerError, PermanentFailure, Refused
-from ..ledger import Ledger, Row, State
-from ..status import AccountState, AccountStatus
-from .health import account_rows
-from .routes import BadRequest
+from ..errors import AccountFailure, Refused
+from ..ledger import Row, State
+from .controls import Controls, Ledgerwise
+from .paging import DEFAULT_LIMIT, MAX_NUMBER, limit_of, number_of
+from .routes import BadRequest, NotFound
+from .token_verbs import TokenVerbs
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 1000
-"""Rows one answer may hold."""
-MAX_ENTRY = 2**63 - 1
-
-
-class NotFound(ListenerError):
-    """No such account, case or message."""
-
-
-class Controls(Protocol):
-    """What only a running daemon can do; `Ledgerwise` stands in for it where none runs."""
-
-    def known(self, account: str) -> bool:
-        """Is there such an account in the configuration?"""
-        ...
-
-    async def accounts(self) -> list[Row]:
-        """Rows as in `/healthz`."""
-        ...
-
-    async def pause(self, account: str) -> None:
-        """Close its session now and open none until `resume`; kept over restarts."""
-        ...
-
-    async def resume(self, account: str) -> None:
-        """Open a session now; ends a back-off too."""
-        ...
-
-    async def wake(self, account: str) -> None:
-        """Look for work on the server now: something was released that must be fetched."""
-        ...
-
-    async def token(self, profile: str, user: str, protocol: str) -> str:
-        """An access token of that profile. Raises AccountFailure."""
-        ...
-
-    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
-        """Which messages would be processed, and how. Raises AccountFailure."""
-        ...
-
+__all__ = ["Controls", "Ledgerwise", "NotFound", "Verbs", "entry_id"]
 
 PROTOCOLS = ("imap", "pop3", "smtp", "graph")
 
 
 @dataclass(frozen=True, slots=True)
-class Verbs:
-    """The verbs over one ledger and whoever controls the accounts."""
-
-    ledger: Ledger
-    controls: Controls
+class Verbs(TokenVerbs):
+    """The verbs over one ledger and whoever controls the accounts, for one person: `by` gives the same for another."""
 
     async def accounts(self) -> list[Row]:
         """Every account with its progress."""
@@ -81,13 +38,15 @@ class Verbs:
     async def pause(self, account: str) -> Row:
         """Stop fetching this account, also after a restart."""
         self._known(account)
-        await self.controls.pause(account)
+        async with self.order("pause", account):
+            await self.controls.pause(account)
         return {"id": account, "paused": True}
 
     async def resume(self, account: str) -> Row:
         """Fetch this account again, at once."""
         self._known(account)
-        await self.controls.resume(account)
+        async with self.order("resume", account):
+            await self.controls.resume(account)
         return {"id": account, "paused": False}
 
     async def messages(
@@ -99,9 +58,9 @@ class Verbs:
     ) -> list[Row]:
         """Messages, newest first."""
         if state is not None and state not in set(State):
-            raise BadRequest(f"no such state: {state!r}; there are {', '.join(State)}")
+            raise BadRequest(f"no such state: {state[:40]!r}; there are {', '.join(State)}", field="state")
         self._known(account)
-        return await self.ledger.messages(state=state, account=account, limit=_limit(limit), before=_before(before))
+        return await self.ledger.messages(state=state, account=account, limit=limit_of(limit), before=_before(before))
 
     async def quarantine(
         self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None
@@ -112,7 +71,7 @@ class Verbs:
     async def cases(self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | None = None) -> list[Row]:
         """Cases, newest first; `before` is a case's id."""
         self._known(account)
-        return await self.ledger.cases(account=account, limit=_limit(limit), before=before)
+        return await self.ledger.cases(account=account, limit=limit_of(limit), before=before)
 
     async def case(self, case: str) -> Row:
         """One case with its messages in order."""
@@ -136,11 +95,11 @@ class Verbs:
 
     async def retry(self, entry: str | int) -> Row:
         """Run a dead message again."""
-        return await self._change(entry, self.ledger.retry)
+        return await self._change("retry", entry, self.ledger.retry)
 
     async def release(self, entry: str | int) -> Row:
         """Let a quarantined message through."""
-        changed = await self._change(entry, self.ledger.release)
+        changed = await self._change("release", entry, self.ledger.release)
         account = changed["account"]
         if self.controls.known(account):
             await self.controls.wake(account)
@@ -150,27 +109,29 @@ class Verbs:
         """Copy the ledger to a new file while it is in use."""
         path = Path(file)
         if not path.is_absolute():
-            raise BadRequest("backup needs the absolute path of a file")
-        await self.ledger.backup(path)
+            raise BadRequest("backup needs the absolute path of a file", field="file")
+        async with self.order("backup", str(path)):
+            await self.ledger.backup(path)
         return {"file": str(path)}
 
-    async def _change(self, entry: str | int, change: Callable[[int], Awaitable[str]]) -> Row:
+    async def _change(self, action: str, entry: str | int, change: Callable[[int], Awaitable[str]]) -> Row:
         number = entry_id(entry)
         row = await self.explain(number)
-        return {"id": number, "account": row["account"], "state": await change(number)}
+        async with self.order(action, str(number)):
+            return {"id": number, "account": row["account"], "state": await change(number)}
 
     async def preview(self, account: str, since: str | None = None, limit: str | int = DEFAULT_LIMIT) -> list[Row]:
         """Which messages would be processed, and how; `since` in POSIX seconds."""
         self._known(account)
         try:
-            return await self.controls.preview(account, _moment(since), _limit(limit))
+            return await self.controls.preview(account, _moment(since), limit_of(limit))
         except AccountFailure as error:
             raise Refused(str(error)) from error
 
     async def token(self, profile: str, user: str = "", protocol: str = "") -> Row:
         """An access token, for `check`: only the daemon can keep a refresh token that changes with each use."""
         if protocol not in PROTOCOLS:
-            raise BadRequest(f"no such protocol: {protocol[:40]!r}")
+            raise BadRequest(f"no such protocol: {protocol[:40]!r}", field="protocol")
         try:
             return {"access_token": await self.controls.token(profile, user, protocol)}
         except AccountFailure as error:
@@ -181,56 +142,9 @@ class Verbs:
             raise NotFound(f"no account {account!r} in the configuration")
 
 
-class Ledgerwise:
-    """Controls where no daemon runs: what a verb changes waits in the ledger for the next start."""
-
-    def __init__(self, ledger: Ledger, accounts: dict[str, str]) -> None:
-        """`accounts`: protocol by account id."""
-        self._ledger = ledger
-        self._accounts = accounts
-
-    def known(self, account: str) -> bool:
-        """Is there such an account in the configuration?"""
-        return account in self._accounts
-
-    async def accounts(self) -> list[Row]:
-        """Rows as in `/healthz`, every account stopped."""
-        stopped = [AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items()]
-        return await account_rows(stopped, self._ledger, 0.0)
-
-    async def pause(self, account: str) -> None:
-        """Kept for the next start."""
-        await self._ledger.set_paused(account, True)
-
-    async def resume(self, account: str) -> None:
-        """Kept for the next start."""
-        await self._ledger.set_paused(account, False)
-
-    async def wake(self, account: str) -> None:
-        """Nothing to wake; the next start fetches what was released."""
-
-    async def token(self, profile: str, user: str, protocol: str) -> str:
-        """There are no profiles here."""
-        raise PermanentFailure("no daemon runs that could have a token", setting=f"oauth.{profile}")
-
-    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
-        """The command line opens the mailbox itself."""
-        raise PermanentFailure("no daemon runs that could open the mailbox")
-
-
 def entry_id(text: str | int) -> int:
     """A message's number as people type it. Raises BadRequest."""
-    digits = str(text).removeprefix("#")
-    if not (digits.isascii() and digits.isdigit()) or int(digits[:20]) > MAX_ENTRY or len(digits) > len(str(MAX_ENTRY)):
-        raise BadRequest(f"not a message number: {str(text)[:40]!r}")
-    return int(digits)
-
-
-def _limit(value: str | int) -> int:
-    number = entry_id(value) if str(value).isdigit() else 0
-    if not 1 <= number <= MAX_LIMIT:
-        raise BadRequest(f"limit must be from 1 to {MAX_LIMIT}, not {str(value)[:40]!r}")
-    return number
+    return number_of(text, "entry", "message number")
 
 
 def _moment(value: str | None) -> float | None:
@@ -238,13 +152,13 @@ def _moment(value: str | None) -> float | None:
         seconds = None if value is None else float(value[:30])
     except ValueError:
         seconds = math.nan
-    if seconds is not None and not 0 <= seconds <= MAX_ENTRY:
-        raise BadRequest(f"not a time: {str(value)[:40]!r}")
+    if seconds is not None and not 0 <= seconds <= MAX_NUMBER:
+        raise BadRequest(f"not a time: {str(value)[:40]!r}", field="since")
     return seconds
 
 
 def _before(value: str | int | None) -> int | None:
-    return None if value is None else entry_id(value)
+    return None if value is None else number_of(value, "before", "message number")
 
 
 def _found(row: Row | None, otherwise: str) -> Row:

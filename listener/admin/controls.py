@@ -1,0 +1,79 @@
+"""What only a running daemon can do, as the verbs ask for it; and what stands in for it where none runs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..errors import PermanentFailure
+from ..ledger import Ledger, Row
+from ..status import AccountState, AccountStatus
+from .health import account_rows
+
+
+class Controls(Protocol):
+    """What only a running daemon can do; `Ledgerwise` stands in for it where none runs."""
+
+    def known(self, account: str) -> bool:
+        """Is there such an account in the configuration?"""
+        ...
+
+    async def accounts(self) -> list[Row]:
+        """Rows as in `/healthz`."""
+        ...
+
+    async def pause(self, account: str) -> None:
+        """Close its session now and open none until `resume`; kept over restarts."""
+        ...
+
+    async def resume(self, account: str) -> None:
+        """Open a session now; ends a back-off too."""
+        ...
+
+    async def wake(self, account: str) -> None:
+        """Look for work on the server now: something was released that must be fetched."""
+        ...
+
+    async def token(self, profile: str, user: str, protocol: str) -> str:
+        """An access token of that profile. Raises AccountFailure."""
+        ...
+
+    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
+        """Which messages would be processed, and how. Raises AccountFailure."""
+        ...
+
+
+class Ledgerwise:
+    """Controls where no daemon runs: what a verb changes waits in the ledger for the next start."""
+
+    def __init__(self, ledger: Ledger, accounts: dict[str, str]) -> None:
+        """`accounts`: protocol by account id."""
+        self._ledger = ledger
+        self._accounts = accounts
+
+    def known(self, account: str) -> bool:
+        """Is there such an account in the configuration?"""
+        return account in self._accounts
+
+    async def accounts(self) -> list[Row]:
+        """Rows as in `/healthz`, every account stopped."""
+        stopped = [AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items()]
+        return await account_rows(stopped, self._ledger, 0.0)
+
+    async def pause(self, account: str) -> None:
+        """Kept for the next start."""
+        await self._ledger.set_paused(account, True)
+
+    async def resume(self, account: str) -> None:
+        """Kept for the next start."""
+        await self._ledger.set_paused(account, False)
+
+    async def wake(self, account: str) -> None:
+        """Nothing to wake; the next start fetches what was released."""
+
+    async def token(self, profile: str, user: str, protocol: str) -> str:
+        """There are no profiles here."""
+        raise PermanentFailure("no daemon runs that could have a token", setting=f"oauth.{profile}")
+
+    async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
+        """The command line opens the mailbox itself."""
+        raise PermanentFailure("no daemon runs that could open the mailbox")

@@ -1,0 +1,50 @@
+"""What all verbs stand on: a ledger, whoever controls the accounts, and who orders it.
+
+Whatever changes something is written into the audit first, so that no change can be there without its line, and a second
+time if it was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from ..errors import ListenerError
+from ..ledger import Ledger, Order
+from .controls import Controls
+from .sessions import Sessions
+
+COMMAND_LINE = "command line"
+MAX_SAID = 300
+"""Characters of a refusal's reason that the audit keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """`who` is the name of a token, or of the way in. `sessions` are those of browsers, where there are any."""
+
+    ledger: Ledger
+    controls: Controls
+    who: str = COMMAND_LINE
+    sessions: Sessions | None = None
+
+    def by(self, who: str) -> Self:
+        """The same, ordered by somebody else."""
+        return replace(self, who=who)
+
+    def with_sessions(self, sessions: Sessions) -> Self:
+        """The same, in a daemon that browsers sign in to."""
+        return replace(self, sessions=sessions)
+
+    @asynccontextmanager
+    async def order(self, action: str, target: str, **detail: Any) -> AsyncIterator[None]:
+        """Around whatever changes something: the audit knows of it before it is done. `detail` holds no secret."""
+        await self.ledger.access.record(Order(self.who, action, target, detail))
+        try:
+            yield
+        except ListenerError as error:
+            why = {"reason": str(error)[:MAX_SAID]}
+            await self.ledger.access.record(Order(self.who, action, target, why, refused=True))
+            raise
