@@ -10,11 +10,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import Refused
 from ..hooks import Deferred, Filed, Ignored, Outcome, outcome_json
-from . import bodies, events
+from . import bodies, events, responding
 from .events import clean
 from .records import Delivery, DeliveryState, DueDelivery
 from .sql import load
@@ -24,6 +25,7 @@ _SQL = load("deliveries")
 HOOK_REMOVED = "hook_removed"
 HOOK_FAILED = "hook_failed"
 _DROPPED_AT_ONCE = 500
+NO_POLICIES: responding.Policies = MappingProxyType({})
 
 
 def due_deliveries(
@@ -74,7 +76,9 @@ def begin_delivery(tx: Transaction, delivery: int) -> Delivery:
     )
 
 
-def settle_delivery(tx: Transaction, delivery: int, outcome: Outcome | None) -> None:
+def settle_delivery(
+    tx: Transaction, delivery: int, outcome: Outcome | None, policies: responding.Policies = NO_POLICIES
+) -> None:
     """What the hook answered. An answer to a delivery that is no longer due is kept in the history only."""
     row = _row(tx, delivery)
     if row.state != DeliveryState.DUE:
@@ -86,6 +90,8 @@ def settle_delivery(tx: Transaction, delivery: int, outcome: Outcome | None) -> 
     else:
         if isinstance(outcome, Filed):
             _carry_out(tx, row, outcome)
+            if outcome.reply is not None and outcome.reply.strip():
+                _reply(tx, row, outcome.reply, policies)
         _finish(tx, row, DeliveryState.DONE, "", outcome)
 
 
@@ -137,6 +143,13 @@ def _carry_out(tx: Transaction, row: _Row, outcome: Filed) -> None:
         values = {"case_id": row.case, "hook": row.hook, "reference": clean(outcome.reference)}
         tx.connection.execute(_SQL["set_reference"], values)
     tx.connection.execute(_SQL["touch_case"], {"case_id": row.case, "now": tx.now, "close": outcome.close})
+
+
+def _reply(tx: Transaction, row: _Row, text: str, policies: responding.Policies) -> None:
+    """The hook's text to the requester, once for each idempotency key."""
+    key, body = tx.connection.execute(_SQL["answered"], {"id": row.id}).fetchone()
+    about = {"entry": row.entry, "account": row.account, "case": row.case, "hook": row.hook}
+    responding.hook_reply(tx, policies, text, key=key, message=bodies.unpack(body), **about)
 
 
 def _postpone(tx: Transaction, row: _Row, due_at: float, reason: str, *, counted: bool) -> None:

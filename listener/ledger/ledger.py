@@ -27,7 +27,9 @@ from ..message import parse_quickly
 from ..message.model import InboundMessage
 from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
 from .access import Access
-from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, Row, Storage
+from .kept import KeptSettings
+from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, Row, Storage
+from .responses import Responses
 from .storage import Readers, open_writer
 from .writer import Transaction, Writer
 
@@ -52,6 +54,10 @@ class Ledger:
         self._handed_out: set[int] = set()
         self.access = Access(self._write, self._read)
         """API tokens and the audit."""
+        self.kept = KeptSettings(self._write, self._read)
+        """Accounts and profiles made in the console."""
+        self.responses = Responses(self._write, self._read)
+        """Outgoing mail, and by which policies messages are answered."""
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -209,7 +215,8 @@ class Ledger:
 
     async def settle_delivery(self, delivery: int, outcome: Outcome | None) -> None:
         """What the hook answered, carried out. Twice is the same as once."""
-        await self._write(deliveries.settle_delivery, delivery, outcome, wakes=True)
+        await self._write(deliveries.settle_delivery, delivery, outcome, self.responses.policies, wakes=True)
+        self.responses.stir()
 
     async def fail_delivery(self, delivery: int, error: str, *, retry_at: float | None) -> None:
         """The attempt failed: again at `retry_at` (POSIX seconds), or dead."""

@@ -33,6 +33,7 @@ def set_baseline(tx: Transaction, account: str, folder: Folder, baseline: Baseli
     tx.connection.execute(
         _SQL["insert_baseline"], place | {"sync_state": baseline.sync_state, "received_at": baseline.received_at}
     )
+    tx.connection.execute(_SQL["account_begins"], {"account": account, "now": tx.now})
     present = [(account, folder, unique_id, tx.epoch, tx.now) for unique_id in baseline.present]
     tx.connection.executemany(_SQL["insert_present"], present)
     if baseline.sync_state is not None:

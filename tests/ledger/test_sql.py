@@ -18,11 +18,13 @@ READ_WHOLE = {
     ("receiving", "last_ids"): "the last row alone",
     ("receiving", "insert_entry"): "the foreign keys to it, and only while one is outstanding: OP_FkIfZero skips it",
     ("receiving", "insert_present"): "the same",
+    ("responding", "insert"): "the same",
+    ("responses", "tallies"): "response_tallies: a row for each purpose, state and rule",
 }
 
 SMALL = (
     *("entries_due", "entries_owed", "entries_released", "deliveries_due", "deliveries_line", "deliveries_head"),
-    "api_tokens_by_name",
+    *("api_tokens_by_name", "responses_due"),
 )
 """Partial indexes: what is still to do, and what has a bound."""
 
@@ -70,6 +72,14 @@ def bounded(step):
         ("receiving", "known", "sqlite_autoindex_entries_1"),
         ("receiving", "contents", "sqlite_autoindex_raw_1"),
         ("filing", "filed_where", "PRIMARY KEY"),
+        ("responses", "due", "responses_due"),
+        ("responses", "begun"),
+        ("responses", "newest_of_state", "responses_by_state"),
+        ("responses", "newest_of_account_in_state", "responses_by_account_state"),
+        ("responding", "to_sender", "responses_to_sender"),
+        ("responding", "in_case", "responses_in_case"),
+        ("responding", "of_account", "responses_of_account"),
+        ("responding", "to_domain", "responses_to_domain"),
     ],
 )
 def test_what_is_asked_all_the_time_goes_by_its_index_and_sorts_nothing(connection, file, name, index):

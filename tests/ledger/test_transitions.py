@@ -58,7 +58,7 @@ def new_delivery(db, entry, state="due"):
 
 def new_response(db, entry, state="ready", purpose="automatic"):
     new_case(db, entry)
-    values = f"{RESPONSE} (hex(randomblob(8)), ?, 'a', ?, 'C', 'x@y', 'y', hex(randomblob(8)), x'', ?, 'list_field', 0, 0)"
+    values = f"{RESPONSE} (hex(randomblob(8)), ?, 'a', ?, 'C', 'x@y', 'y', hex(randomblob(8)), x'', ?, 'list_field', NULL, 0)"
     return db.execute(values, (purpose, entry, state)).lastrowid
 
 

@@ -26,13 +26,14 @@ CREATE TABLE responses (
   octets     BLOB,                     -- null until it is composed
   draft      TEXT,                     -- its immutable id in Microsoft Graph
   state      TEXT NOT NULL CHECK (state IN ('ready', 'suppressed', 'sending', 'sent', 'deferred', 'failed', 'unknown')),
-  due_at     REAL NOT NULL,
+  due_at     REAL,                     -- null: nothing is to be done
   attempts   INTEGER NOT NULL DEFAULT 0,
   repeated   INTEGER NOT NULL DEFAULT 0 CHECK (repeated IN (0, 1)),     -- it may have arrived before it was sent again
   reason     TEXT NOT NULL DEFAULT '', -- the rule that suppressed it, or the last error
   created_at REAL NOT NULL,
   sent_at    REAL,
   CHECK (entry IS NOT NULL OR purpose IN ('notification', 'alert')),
+  CHECK (due_at IS NULL OR state IN ('ready', 'deferred') OR (state = 'unknown' AND purpose <> 'automatic')),
   CHECK (recipient <> '' OR state = 'suppressed'),
   CHECK (state <> 'suppressed' OR reason <> ''),
   CHECK (state IN ('ready', 'suppressed', 'failed') OR (octets IS NOT NULL AND message_id IS NOT NULL)),
@@ -40,10 +41,10 @@ CREATE TABLE responses (
 ) STRICT;
 -- At most one automatic reply a message, sent or suppressed.
 CREATE UNIQUE INDEX responses_automatic ON responses (entry) WHERE purpose = 'automatic';
-CREATE INDEX responses_due ON responses (account, due_at, id) WHERE state IN ('ready', 'deferred');
-CREATE INDEX responses_begun ON responses (account, id) WHERE state IN ('sending', 'unknown');
+CREATE INDEX responses_due ON responses (account, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX responses_by_state ON responses (state, id);
 CREATE INDEX responses_by_account ON responses (account, id);
+CREATE INDEX responses_by_account_state ON responses (account, state, id);
 CREATE INDEX responses_by_entry ON responses (entry, id) WHERE entry IS NOT NULL;
 CREATE INDEX responses_by_case ON responses (case_id, id) WHERE case_id IS NOT NULL;
 -- The budgets: what was not suppressed, newest last.

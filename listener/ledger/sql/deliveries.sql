@@ -65,3 +65,6 @@ UPDATE deliveries SET state = 'due', attempts = 0, due_at = CASE WHEN EXISTS (
   SELECT 1 FROM deliveries AS line
   WHERE line.case_id = deliveries.case_id AND line.hook = deliveries.hook AND line.state = 'due') THEN NULL ELSE :now END
 WHERE entry = :entry AND state = 'dead';
+
+-- name: answered
+SELECT d.idempotency_key, m.body FROM deliveries AS d JOIN messages AS m ON m.entry = d.entry WHERE d.id = :id;

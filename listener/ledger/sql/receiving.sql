@@ -10,6 +10,10 @@ SELECT sync_state, received_at FROM baselines WHERE account = :account AND folde
 INSERT INTO baselines (account, folder, sync_state, received_at) VALUES (:account, :folder, :sync_state, :received_at)
 ON CONFLICT (account, folder) DO NOTHING;
 
+-- name: account_begins
+INSERT INTO accounts (id, started_at) VALUES (:account, :now)
+ON CONFLICT (id) DO UPDATE SET started_at = coalesce(accounts.started_at, excluded.started_at);
+
 -- name: insert_present
 INSERT INTO entries (account, folder, unique_id, extent, state, reason, epoch, accepted_at)
 VALUES (?, ?, ?, 'none', 'ignored', 'before_baseline', ?, ?)
