@@ -126,6 +126,10 @@ class Keyring:
                     return token.case
         return None
 
+    def knows(self, message: InboundMessage, account: str) -> bool:
+        """Does the message bear any token that we signed for this account? For whoever judges mail before it has a case."""
+        return bool(self.keys) and any(self.verify(token, account) for token in find(message))
+
     def _long(self, form: Form, case: str, account: str, nonce: str) -> str:
         return (case + self._sign(form, case, account, nonce)).lower()
 
@@ -138,7 +142,10 @@ class Keyring:
 
 
 def find(message: InboundMessage) -> tuple[Token, ...]:
-    """What looks like a token in a message, most deliberate first: where it was sent to, what it answers, its subject."""
+    """What looks like a token in a message, most deliberate first: where it was sent to, what it answers, its subject.
+
+    Of a bounce, also what it brings back.
+    """
     found: dict[Token, None] = {}
     for token in _tokens(message):
         found.setdefault(token)
@@ -171,7 +178,8 @@ def _tokens(message: InboundMessage) -> Iterator[Token]:
     for address in addresses[:MAX_RECIPIENTS]:
         if token := in_address(address):
             yield token
-    for message_id in (*reversed(message.references[-MAX_REFERENCES:]), *message.in_reply_to[:MAX_REFERENCES]):
+    returned = (message.bounce.original_message_id,) if message.bounce and message.bounce.original_message_id else ()
+    for message_id in (*returned, *reversed(message.references[-MAX_REFERENCES:]), *message.in_reply_to[:MAX_REFERENCES]):
         if token := in_message_id(message_id):
             yield token
     yield from in_subject(message.subject)

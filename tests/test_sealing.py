@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.credentials.sealing import KEY_FILE, SealedSecrets, sealing_key
+from listener.config import Listener
+from listener.credentials.sealing import KEY_FILE, SealedSecrets, keyring, sealing_key
 from listener.errors import ConfigurationError, PermanentFailure
 
 CANARY = "correct-horse-battery"
@@ -94,3 +95,42 @@ def test_a_key_that_cannot_be_used_is_a_fault(tmp_path: Path, content: str | Non
 def test_a_state_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be made"):
         sealing_key(None, tmp_path / "nowhere")
+
+
+def settings(tmp_path: Path, **more) -> Listener:
+    return Listener(state_dir=tmp_path, **more)
+
+
+def key_file(tmp_path: Path, name: str) -> Path:
+    path = tmp_path / name
+    path.write_text(f"a long enough key, {name}\n")
+    return path
+
+
+def test_the_present_key_signs_and_former_ones_verify(tmp_path: Path) -> None:
+    old, new = key_file(tmp_path, "old"), key_file(tmp_path, "new")
+    before = keyring(settings(tmp_path, key_file=old), make=False)
+    rotated = keyring(settings(tmp_path, key_file=new, old_key_files=[old]), make=False)
+    after = keyring(settings(tmp_path, key_file=new), make=False)
+    assert rotated.keys == (*after.keys, *before.keys)
+
+
+def test_a_token_key_is_not_the_key_of_secrets(tmp_path: Path) -> None:
+    file = key_file(tmp_path, "key")
+    assert keyring(settings(tmp_path, key_file=file), make=False).keys[0].secret != sealing_key(file, tmp_path)
+
+
+def test_a_key_for_tokens_is_made_only_where_it_is_needed(tmp_path: Path) -> None:
+    assert keyring(settings(tmp_path), make=False).keys == ()
+    made = keyring(settings(tmp_path), make=True)
+    assert len(made.keys) == 1
+    assert keyring(settings(tmp_path), make=False) == made
+
+
+def test_a_former_key_that_cannot_be_used_is_named_by_its_setting(tmp_path: Path) -> None:
+    present, short = key_file(tmp_path, "key"), tmp_path / "short"
+    short.write_text("short")
+    for old, reason in ((short, "guess"), (tmp_path / "gone", "no file")):
+        with pytest.raises(ConfigurationError, match=reason) as caught:
+            keyring(settings(tmp_path, key_file=present, old_key_files=[old]), make=False)
+        assert caught.value.faults[0].setting == "listener.old_key_files"

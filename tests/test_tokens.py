@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener import tokens
-from listener.message.model import Address, InboundMessage
+from listener.message.model import Address, Bounce, InboundMessage
 from listener.tokens import Form, Key, Keyring, Token
 
 CASE, OTHER = "K7QZ2ABCDEFGH", "M3XW5ABCDEFGI"
@@ -215,3 +215,15 @@ def test_a_key_never_shows_itself():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="32"):
         Key(b"short")
+
+
+def test_a_bounce_brings_the_token_of_what_came_back():
+    sent = RING.message_id(CASE, "support", "n1", "example.com")
+    assert verified(message(bounce=Bounce((), original_message_id=sent))) == {CASE}
+
+
+def test_a_message_is_known_by_any_valid_token():
+    for said in forms(RING).values():
+        assert RING.knows(said, "support")
+        assert not RING.knows(said, "sales")
+        assert not Keyring().knows(said, "support")

@@ -3,6 +3,7 @@
 `SealedSecrets` is the `TokenStore` of `oauth.py` over the ledger's `secrets`. The key is derived (HKDF, RFC 5869) from
 `listener.key_file`, else from a file made in `state_dir`. Each secret has its own nonce and is bound to its name, so that one
 cannot be put in the place of another. With another key, or after tampering, a secret is not opened: it must be given anew.
+`keyring` derives the keys of thread tokens (`tokens.py`) from the same file, and from older ones during a rotation.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ..config import Listener
 from ..errors import ConfigurationError, Fault, PermanentFailure
+from ..tokens import Key, Keyring
 from . import read_secret
 
 KEY_FILE = "listener-key"
@@ -31,6 +34,8 @@ VERSION = b"\x01"
 NONCE = 12
 """Octets (NIST SP 800-38D §8.2)."""
 PURPOSE = b"listener secrets v1"
+TOKENS = b"listener thread tokens v1"
+"""What a key is derived for (HKDF's info): one purpose never learns another's key."""
 
 log = structlog.get_logger(__name__)
 
@@ -85,15 +90,33 @@ class SealedSecrets:
 
 def sealing_key(key_file: Path | None, state_dir: Path) -> bytes:
     """The key, 32 octets. Without a `key_file` one is made in `state_dir`, 0600. Raises ConfigurationError."""
-    path = key_file or _generated(state_dir)
+    return derived(key_file or _generated(state_dir), "listener.key_file", PURPOSE)
+
+
+def keyring(listener: Listener, *, make: bool) -> Keyring:
+    """The keys of thread tokens: `key_file`'s signs, those of `old_key_files` verify too.
+
+    Without a `key_file` the one in `state_dir` is used, and with `make` made where it is missing. Raises ConfigurationError.
+    """
+    current = listener.key_file or listener.state_dir / KEY_FILE
+    if listener.key_file is None and not current.exists():
+        if not make:
+            return Keyring()
+        current = _generated(listener.state_dir)
+    files = [(current, "listener.key_file"), *((old, "listener.old_key_files") for old in listener.old_key_files)]
+    return Keyring(tuple(Key(derived(path, setting, TOKENS)) for path, setting in files))
+
+
+def derived(path: Path, setting: str, purpose: bytes) -> bytes:
+    """The key in a file as it is used for one purpose, 32 octets. Raises ConfigurationError naming the setting."""
     try:
-        text = read_secret(path, "listener.key_file").reveal()
+        text = read_secret(path, setting).reveal()
     except PermanentFailure as error:
-        raise ConfigurationError([Fault("listener.key_file", error.reason)]) from None
+        raise ConfigurationError([Fault(setting, error.reason)]) from None
     if len(text) < SHORTEST_KEY:
         reason = f"{path} has fewer than {SHORTEST_KEY} characters: anybody could guess that key"
-        raise ConfigurationError([Fault("listener.key_file", reason)])
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(text.encode())
+        raise ConfigurationError([Fault(setting, reason)])
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(text.encode())
 
 
 def _generated(state_dir: Path) -> Path:
