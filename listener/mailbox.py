@@ -24,6 +24,9 @@ Folder = NewType("Folder", str)
 SyncState = NewType("SyncState", str)
 """What the protocol needs to go on from here; opaque to everybody else. IMAP: `UIDVALIDITY:UIDNEXT[:…]`."""
 
+MOVED = SyncState("moved")
+"""The folder was another server's: every protocol lists it anew, as a reset."""
+
 
 @dataclass(frozen=True, slots=True)
 class Baseline:

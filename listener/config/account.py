@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
+from .rules import Flood, Rule
 from .values import (
     REQUIRED,
     AccountFile,
@@ -24,6 +25,7 @@ from .values import (
     Start,
     Table,
     Text,
+    is_loopback,
     setting,
     start_time,
 )
@@ -272,12 +274,24 @@ class Account(Table):
     receiver: Receiver = setting(REQUIRED, "Where its mail comes from.")
     sender: Sender | None = setting(None, "How its answers are sent.", said="none")
     trust: Trust = setting(lambda given: {}, "Whose verdict on senders to believe.", said="by preset")
+    rules: tuple[Rule, ...] = setting((), "What to do with mail before it comes into a case.", said="none", max_length=100)
+    flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")
 
     @property
     def since(self) -> float | None:
         """Where `start` begins: None is now, 0 everything, else POSIX seconds."""
         return start_time(self.start)
+
+    @property
+    def mailbox_identity(self) -> str:
+        """Which mailbox this is: protocol, host and user. When it changes, unique ids mean nothing any more.
+
+        Other ports are the same server, but on this machine, where tunnels end.
+        """
+        receiver = self.receiver
+        host = receiver.host.lower() + (f":{receiver.port}" if is_loopback(receiver.host) else "")
+        return f"{receiver.protocol} {host} {receiver.user_principal_name or receiver.user}"
 
 
 class OAuthProfile(Table):

@@ -56,7 +56,7 @@ class EntraApplication:
         file = self._profile.truststore_file
         if file is None or isinstance(file, Path):
             return file
-        copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="listener-", suffix=".pem"))
+        copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="listener-", suffix=".pem"))  # noqa: SIM115
         copy.write(file.read_bytes())
         copy.flush()
         return Path(copy.name)

@@ -25,7 +25,7 @@ from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..message import parse_quickly
 from ..message.model import InboundMessage
-from . import accepting, backup, deliveries, directory, filing, planning, queries, receiving, verbs
+from . import accepting, backup, deliveries, directory, filing, flood, moving, planning, queries, receiving, verbs
 from .access import Access
 from .kept import KeptSettings
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, Row, Storage
@@ -123,6 +123,12 @@ class Ledger:
         await self._write(verbs.probe)
 
     # --- receiving ---------------------------------------------------------------------------------------------------
+
+    async def identify(self, account: str, mailbox: str) -> bool:
+        """Say which mailbox a session opened. True: it was another one before, whose ids are put aside now (moving.py)."""
+        if await self._read(moving.identity, account) == mailbox:
+            return False
+        return await self._write(moving.identify, account, mailbox)
 
     async def baselines(self, account: str) -> dict[Folder, Baseline]:
         """Of every folder that has one; `present` is not given back."""
@@ -329,6 +335,11 @@ class Ledger:
 
         def run() -> T:
             with self._readers.lend() as connection:
+    def read_secret(self, name: str) -> bytes | None:
+        """The same. Not async, and safe on any thread: secrets are read there, like files."""
+        with self._readers.lend() as connection:
+            return queries.secret(connection, name)
+
                 return query(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)

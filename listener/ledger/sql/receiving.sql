@@ -102,7 +102,8 @@ SELECT folder, unique_id FROM entries INDEXED BY entries_owed WHERE account = :a
 
 -- name: released
 SELECT folder, unique_id, size, received_at, provider_id FROM entries INDEXED BY entries_released
-WHERE account = :account AND refetch = 1 AND state = 'quarantined' ORDER BY id LIMIT :most;
+WHERE account = :account AND refetch = 1 AND state = 'quarantined' AND unique_id NOT GLOB 'moved [0-9]*'
+ORDER BY id LIMIT :most;
 
 -- name: fetch_attempted
 INSERT INTO fetch_attempts (account, folder, unique_id, attempts) VALUES (:account, :folder, :unique_id, 1)

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
-from ...mailbox import SyncState
+from ...mailbox import MOVED, SyncState
 
+NOBODYS = 1 << 32
 _TEXT = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,20})(?::(\d{1,9}))?)?", re.A)
 _UNIQUE_ID = re.compile(r"(\d{1,20}):(\d{1,20})(?::(\d{1,9}))?", re.A)
 
@@ -28,7 +29,12 @@ class Point:
 
     @classmethod
     def parse(cls, text: SyncState | None) -> Self | None:
-        """What `text` gave; None for none, and for what is none of ours: then the folder is listed from its beginning."""
+        """What `text` gave; None for none, and for what is none of ours: then the folder is listed from its beginning.
+
+        MOVED is a UIDVALIDITY that no server has (it has 32 bits, RFC 9051 §2.3.1.1), so that a reset begins.
+        """
+        if text == MOVED:
+            return cls(NOBODYS, 1)
         found = _TEXT.fullmatch(text or "")
         return cls(int(found[1]), int(found[2]), int(found[3] or 0), int(found[4] or 0)) if found else None
 
