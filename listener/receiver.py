@@ -122,7 +122,7 @@ class Receiver:
     async def _settle_identity(self) -> None:
         """Another server, user or protocol than last time: the ids of its mail are others, and what was owed is void."""
         if self.identity and await self.ledger.identify(self.account, self.identity):
-            log.info("account.moved", account=self.account, mailbox=self.identity)
+            log.info("account.moved", account=self.account)
 
     async def _settle_owed(self, mailbox: Mailbox) -> None:
         """Tell the server what a session that died between commit and acknowledgement could not."""

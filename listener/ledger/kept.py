@@ -78,7 +78,7 @@ class KeptSettings:
     async def change(
         self, kind: KeptKind, id: str, version: int, settings: Mapping[str, Any], sealed: Mapping[str, bytes | None]
     ) -> Kept:
-        """Its new settings; of its secrets those that `sealed` names are replaced, or removed (None). Raises EditedMeanwhile."""
+        """Its new settings; the secrets that `sealed` names are replaced, or removed (None). Raises EditedMeanwhile."""
         kept: Kept = await self._write(_change, kind, id, version, settings, sealed)
         return kept
 

@@ -3,8 +3,8 @@
 Each session says first which mailbox it opened (`Ledger.identify`). When that is another one than the account's rows came
 from, then in one transaction every row's id is put aside, nothing is owed to the new server for them, and each folder is
 marked MOVED, so that its next listing is a reset: known mail is recognised by identity or by its octets and gets its new id,
-what is older than the baseline stays out, and the rest is new. Without this an id of the new server that happens to be equal to an
-old one would pass for known, and a receipt would be given for mail that we never stored.
+what is older than the baseline stays out, and the rest is new. Without this an id of the new server that happens to be equal
+to an old one would pass for known, and a receipt would be given for mail that we never stored.
 """
 
 from __future__ import annotations
