@@ -148,8 +148,8 @@ def _carry_out(tx: Transaction, row: _Row, outcome: Filed) -> None:
 def _reply(tx: Transaction, row: _Row, text: str, policies: responding.Policies) -> None:
     """The hook's text to the requester, once for each idempotency key."""
     key, body = tx.connection.execute(_SQL["answered"], {"id": row.id}).fetchone()
-    about = {"entry": row.entry, "account": row.account, "case": row.case, "hook": row.hook}
-    responding.hook_reply(tx, policies, text, key=key, message=bodies.unpack(body), **about)
+    answered = responding.Answered(key, row.entry, row.account, row.case, row.hook, bodies.unpack(body))
+    responding.hook_reply(tx, policies, text, answered)
 
 
 def _postpone(tx: Transaction, row: _Row, due_at: float, reason: str, *, counted: bool) -> None:

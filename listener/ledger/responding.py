@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import floor
 
@@ -63,6 +63,18 @@ class Outgoing:
     verified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A delivery whose hook wants a reply sent; `key` is its idempotency key."""
+
+    key: str
+    entry: int
+    account: str
+    case: str
+    hook: str
+    message: InboundMessage
+
+
 def consider(tx: Transaction, policies: Policies, arrival: Arrival) -> None:
     """Acknowledge it, or write down why not. Nothing is written where the account acknowledges no such message."""
     note_bounce(tx, arrival.account, arrival.entry, arrival.message)
@@ -81,23 +93,21 @@ def consider(tx: Transaction, policies: Policies, arrival: Arrival) -> None:
     _decide(tx, question, outgoing)
 
 
-def hook_reply(
-    tx: Transaction,
-    policies: Policies,
-    text: str,
-    *,
-    key: str,
-    entry: int,
-    account: str,
-    case: str,
-    hook: str,
-    message: InboundMessage,
-) -> None:
-    """A hook's text to the case's requester, in answer to this message. `key` is the delivery's idempotency key."""
-    addressed = _of_requester(tx, case, message)
-    outgoing = Outgoing(key, Purpose.HOOK, account, "", text=text, entry=entry, case=case, hook=hook)
-    question = _question(tx, policies.get(account, NOBODY), Purpose.HOOK, entry, message, addressed)
-    _decide(tx, question, outgoing)
+def hook_reply(tx: Transaction, policies: Policies, text: str, answered: Answered) -> None:
+    """A hook's text to the case's requester."""
+    addressed = _of_requester(tx, answered.case, answered.message)
+    outgoing = Outgoing(
+        answered.key,
+        Purpose.HOOK,
+        answered.account,
+        "",
+        text=text,
+        entry=answered.entry,
+        case=answered.case,
+        hook=answered.hook,
+    )
+    policy = policies.get(answered.account, NOBODY)
+    _decide(tx, _question(tx, policy, Purpose.HOOK, answered.entry, answered.message, addressed), outgoing)
 
 
 def add(tx: Transaction, outgoing: Outgoing) -> int | None:
@@ -158,18 +168,7 @@ def _question(
 
 
 def _decide(tx: Transaction, question: rules.Question, outgoing: Outgoing) -> None:
-    recipient = question.recipient or ""
-    about = Outgoing(
-        outgoing.key,
-        outgoing.purpose,
-        outgoing.account,
-        clean(recipient),
-        text=clean(outgoing.text),
-        entry=outgoing.entry,
-        case=outgoing.case,
-        hook=outgoing.hook,
-        verified=question.verified,
-    )
+    about = replace(outgoing, recipient=clean(question.recipient or ""), verified=question.verified)
     rule = rules.forbidden(question) or spent(tx, question.policy, about)
     _insert(tx, about, rule or "")
 

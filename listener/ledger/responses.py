@@ -1,8 +1,8 @@
 """Outgoing mail on its way: due, begun (octets and Message-ID committed first), settled; and the lists that people read.
 
 Reached as `ledger.responses`. The outbox takes what is due, `begin`s it in one commit before the first octet leaves, and says
-with `settle` what came of it. Whether a message is answered at all is decided in `responding`, by the policies given to `answer_by`.
-Raises what every method of the ledger may raise.
+with `settle` what came of it. Whether a message is answered at all is decided in `responding`, by the policies given to
+`answer_by`. Raises what every method of the ledger may raise.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from .writer import Transaction
 _SQL = load("responses")
 _HOURS = load("responding")
 _NEWEST = 2**63 - 1
+_COLUMNS = (
+    *("id", "purpose", "account", "entry", "case", "hook", "recipient", "subject", "state", "reason"),
+    *("attempts", "repeated", "message_id"),
+)
 
 
 class ResponseState(StrEnum):
@@ -256,9 +260,7 @@ def row(connection: sqlite3.Connection, response: int) -> Row | None:
     found = connection.execute(_SQL["row"], (response,)).fetchone()
     if found is None:
         return None
-    names = ("id", "purpose", "account", "entry", "case", "hook", "recipient", "subject", "state", "reason")
-    names = (*names, "attempts", "repeated", "message_id")
-    shown = dict(zip(names, found[:13], strict=True))
+    shown = dict(zip(_COLUMNS, found[:13], strict=True))
     times = {name: rfc3339(at) for name, at in zip(("created_at", "due_at", "sent_at"), found[13:], strict=True)}
     empty = {name: shown[name] or None for name in ("hook", "recipient", "subject", "reason")}
     return shown | empty | {"repeated": bool(shown["repeated"])} | times

@@ -102,7 +102,7 @@ INSERT INTO transitions (subject, before, after, cause) VALUES
   ('responses', '', 'ready', 'to be sent'),
   ('responses', '', 'suppressed', 'a rule or a budget forbids it'),
   ('responses', 'ready', 'sending', 'composed and begun, committed before the first octet is sent'),
-  ('responses', 'ready', 'failed', 'could not be composed'),
+  ('responses', 'ready', 'failed', 'could not be composed, or too late'),
   ('responses', 'sending', 'sent', 'the server took it'),
   ('responses', 'sending', 'deferred', 'the server did not take it yet'),
   ('responses', 'sending', 'failed', 'the server said no'),
