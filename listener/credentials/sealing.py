@@ -45,6 +45,7 @@ class SecretKeeper(Protocol):
 
     async def secret(self, name: str) -> bytes | None: ...
     async def set_secret(self, name: str, sealed: bytes | None) -> None: ...
+    def read_secret(self, name: str) -> bytes | None: ...
 
 
 class SealedSecrets:
@@ -62,14 +63,28 @@ class SealedSecrets:
 
     async def save(self, name: str, value: str) -> None:
         """Durable when it returns."""
+        await self._keeper.set_secret(name, await self.seal(name, value))
+
+    async def seal(self, name: str, value: str) -> bytes:
+        """As `save` keeps it, for whoever keeps it together with other things. Raises PermanentFailure without a key."""
         cipher, nonce = await self._cipher(), secrets.token_bytes(NONCE)
-        await self._keeper.set_secret(name, VERSION + nonce + cipher.encrypt(nonce, value.encode(), name.encode()))
+        return VERSION + nonce + cipher.encrypt(nonce, value.encode(), name.encode())
+
+    def read(self, name: str) -> str:
+        """As `load`, but not async, and safe on any thread. Raises PermanentFailure also when it is not there."""
+        sealed = self._keeper.read_secret(name)
+        if sealed is None:
+            raise PermanentFailure(f"the secret {name} is not there", hint="give it anew")
+        return self._open(self._cipher_now(), name, sealed)
 
     async def _cipher(self) -> AESGCM:
+        return await asyncio.to_thread(self._cipher_now)
+
+    def _cipher_now(self) -> AESGCM:
         """Raises PermanentFailure when there is no key that can be used."""
         if self._made is None:
             try:
-                self._made = AESGCM(await asyncio.to_thread(self._key))
+                self._made = AESGCM(self._key())
             except ConfigurationError as error:
                 raise PermanentFailure(error.faults[0].reason, setting="listener.key_file") from None
         return self._made
