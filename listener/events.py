@@ -30,6 +30,7 @@ EVENTS: Mapping[str, str] = {
     "delivery.ignored": "A hook had nothing to do with a message.",
     "dispatcher.interrupted": "Hooks did not finish within the time for stopping; they are called again, with the same key.",
     "drain.unfinished": "Messages were in flight when the time for stopping ended; they are still on the server.",
+    "flood.released": "What was held for a flood was released, in order; the next step is at `again_at`.",
     "folder.found": "A watched folder that was missing is there again.",
     "folder.flapping": "A server gives a folder's ids anew again and again. Nothing is lost; its storage is at fault.",
     "folder.missing": "A watched folder is not there or cannot be opened. The others go on; it is looked for again by itself.",

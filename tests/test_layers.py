@@ -10,7 +10,7 @@ LAYERS = {
     4: {"__main__", "commands", "demo", "supervisor"},
     3: {"receiver", "dispatcher", "outbox", "admin"},
     2: {"ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
-    1: {"mailbox", "message", "tokens", "cases", "responder", "status", "budget"},
+    1: {"mailbox", "message", "tokens", "cases", "responder", "rules", "status", "budget"},
     0: {"series", "errors", "config", "backoff", "telemetry", "events", "systemd"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}

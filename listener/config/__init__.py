@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
+from .rules import Conditions, Flood, Rule
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "Admin",
     "Changes",
     "Command",
+    "Conditions",
     "Config",
+    "Flood",
     "Grant",
     "Limits",
     "Listener",
@@ -28,6 +31,7 @@ __all__ = [
     "Receiver",
     "ReceiverProtocol",
     "Reply",
+    "Rule",
     "Security",
     "Sender",
     "SenderProtocol",
@@ -199,6 +203,7 @@ class Config(Table):
     oauth: dict[str, OAuthProfile] = setting(lambda given: {}, "Authentication profiles.")
     webhook: dict[str, Webhook] = setting(lambda given: {}, "Webhooks.")
     command: dict[str, Command] = setting(lambda given: {}, "Commands.")
+    rules: tuple[Rule, ...] = setting((), "Rules for the mail of all accounts, after their own.", said="none", max_length=100)
 
     def account(self, id: str) -> Account | None:
         """The account of that id, or None."""

@@ -18,6 +18,7 @@ from . import Account, Admin, Config, Grant, Security
 from .faults import Place, kind_of
 from .kept import KeptFile
 from .presets import notices
+from .rules import always, rule_warnings
 from .toml_lines import Path as KeyPath
 from .truststore import Unusable, certificates
 from .values import Table, bind_address, is_loopback
@@ -134,6 +135,7 @@ def _table_warnings(config: Config) -> Iterator[str]:
         yield f"oauth.{profile}: no account uses it"
     named = {hook for account in config.accounts for hook in account.hooks}
     for kind, tables in (("webhook", config.webhook), ("command", config.command)):
+    yield from _rule_warnings(config)
         for hook in sorted(tables):
             if f"{kind}:{hook}" not in named:
                 yield f"{kind}.{hook}: no account uses it"
@@ -141,6 +143,13 @@ def _table_warnings(config: Config) -> Iterator[str]:
 
 def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]:
     """The same for one account: the setting, and a sentence."""
+def _rule_warnings(config: Config) -> Iterator[str]:
+    yield from (f"rules: {said}" for said in rule_warnings(config.rules))
+    for account in config.accounts:
+        if config.rules and (final := always(account.rules)):
+            yield f'{account.id}: rules: the general rules can never fire: "{final.name}" before them always holds'
+
+
     for name, side in (("receiver", account.receiver), ("sender", account.sender)):
         if side and side.security is Security.NONE and not is_loopback(side.host):
             yield f"{name}.insecure", "password and mail cross the network in clear text"
@@ -153,6 +162,7 @@ def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]
         yield "reply", "this version sends no automatic replies"
     for notice in notices(account, today):
         yield "provider", f"{'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
+    yield from (("rules", said) for said in rule_warnings(account.rules))
 
 
 def _grant_warnings(grant: Grant) -> Iterator[str]:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, Fault
-from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Webhook
+from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Rule, Webhook
 from . import checks as checks
 from .checks import Conflict, Names
 from .faults import Place, Raw, unknown_key, validate
 from .files import file_faults
 from .presets import fill
+from .rules import rule_conflicts
 from .toml_lines import locate
 from .values import Table
 
@@ -90,6 +91,7 @@ class _Reading:
         oauth = self._named(OAuthProfile, raw, place, "oauth", checks.oauth_conflicts)
         webhook = self._named(Webhook, raw, place, "webhook", checks.webhook_conflicts)
         command = self._named(Command, raw, place, "command", checks.command_conflicts)
+        rules = self._rules(raw, Place(place.file, place.lines, (), place.base))
         names = Names(*(frozenset(_table(raw, kind)) for kind in ("oauth", "webhook", "command")))
         tables = [*self._inline_accounts(raw, place), *self._account_files(listener, place)]
         self._same_ids(tables)
@@ -106,6 +108,7 @@ class _Reading:
             oauth={name: profile for name, profile in oauth.items() if profile},
             webhook={name: hook for name, hook in webhook.items() if hook},
             command={name: hook for name, hook in command.items() if hook},
+            rules=rules,
         )
 
     # --- files ----------------------------------------------------------------------------------------------------------
@@ -187,7 +190,8 @@ class _Reading:
 
     def _account(self, table: Raw, at: Place, names: Names) -> Account | None:
         stand_ins: Raw = {"id": "unnamed"} | ({} if "receiver" in table else {"receiver": {}})
-        read = validate(Account, fill(table), at, self._context(at), stand_ins)
+        ruled = fill(table) | ({"rules": self._rules(table, at)} if "rules" in table else {})
+        read = validate(Account, ruled, at, self._context(at), stand_ins)
         self.faults += read.faults
         if read.model is None:
             return None
@@ -196,6 +200,23 @@ class _Reading:
         if self.check_hook is not None:
             self._conflicts(checks.hook_conflicts(read.model.hooks, self.check_hook), at, read.wrong)
         return read.model
+
+    def _rules(self, table: Raw, at: Place) -> tuple[Rule, ...]:
+        """The table's `rules`, each read by itself so that a fault has the line of its setting; those without faults."""
+        written = table.get("rules", [])
+        if not isinstance(written, list) or not all(isinstance(rule, dict) for rule in written):
+            self.faults.append(at.fault(("rules",), "write each rule as a table of its own: [[rules]] or [[accounts.rules]]"))
+            return ()
+        rules = []
+        for index, rule in enumerate(written):
+            place = Place(at.file, at.lines, (*at.path, "rules", index), at.base)
+            read = validate(Rule, rule, place, self._context(at))
+            self.faults += read.faults
+            if read.model is not None and not read.faults:
+                rules.append(read.model)
+        if len(rules) == len(written):
+            self.faults += [at.fault(("rules", index, "name"), reason) for index, reason in rule_conflicts(rules)]
+        return tuple(rules)
 
     def _conflicts(self, conflicts: Iterable[Conflict], at: Place, wrong: Iterable[tuple[str | int, ...]]) -> None:
         """Report what does not fit, unless it rests on a setting that is itself wrong."""

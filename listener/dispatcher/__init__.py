@@ -5,6 +5,7 @@ The supervisor makes one, keeps `run` going (it may be run again after a failure
 
     filing.py      accepted → filed: parsed side by side, filed in order of arrival, a batch a commit
     delivering.py  filed → done: one lane for each hook, in order within a case
+    releasing.py   quarantined(flood) → accepted, slowly, once the sender is quiet
 
 It fails only with the ledger: LedgerFailed, FenceLost, LedgerError once it is closed. A full disk is waited out.
 """
@@ -24,6 +25,7 @@ from .delivering import Delivering
 from .filing import Filing, MessageParser
 from .patience import together, until_writable
 from .plan import AccountPlan, DispatchLimits, Observer
+from .releasing import Releasing
 
 __all__ = ["AccountPlan", "DispatchLimits", "Dispatcher", "Observer"]
 
@@ -57,7 +59,7 @@ class Dispatcher:
         self._now = now
         self._uniform = uniform
         self._draining = False
-        self._running: tuple[Filing, Delivering] | None = None
+        self._running: tuple[Filing, Delivering, Releasing] | None = None
         self._dropping: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._ended.set()
@@ -67,9 +69,10 @@ class Dispatcher:
         if self._draining:
             return
         ledger, observer = self._ledger, self._observer
-        filing = Filing(ledger, self._parser, lambda: self._plans, lambda: self._limits, observer)
+        releasing = Releasing(ledger, self._now)
+        filing = Filing(ledger, self._parser, lambda: self._plans, lambda: self._limits, observer, releasing.wake)
         delivering = Delivering(ledger, lambda: self._hosts, lambda: self._limits, observer, self._now, self._uniform)
-        self._running = filing, delivering
+        self._running = filing, delivering, releasing
         self._ended.clear()
         try:
             async with together() as tasks:
@@ -79,8 +82,10 @@ class Dispatcher:
                     return
                 listening = tasks.create_task(self._listen(filing, delivering))
                 delivery = tasks.create_task(delivering.run())
+                release = tasks.create_task(releasing.run())
                 await filing.run()
                 await delivery
+                release.cancel()
                 listening.cancel()
         finally:
             self._running = None
@@ -94,7 +99,8 @@ class Dispatcher:
         self._draining = True
         if self._running is None:
             return True
-        filing, delivering = self._running
+        filing, delivering, releasing = self._running
+        releasing.stop()
         filing.stop()
         delivering.stop()
         if self._dropping is not None:
@@ -121,7 +127,7 @@ class Dispatcher:
         if self._running is None:
             self._hosts, self._plans = dict(hosts), dict(plans)
             return
-        filing, delivering = self._running
+        filing, delivering, _ = self._running
         leaving = delivering.running(changed)
         async with filing.committing:
             self._hosts, self._plans = dict(hosts), dict(plans)

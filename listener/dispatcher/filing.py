@@ -23,6 +23,7 @@ import structlog
 from ..errors import LedgerError, ParseCrash, ParseTimeout
 from ..ledger import DueEntry, Ledger, Parsed, State
 from ..message.model import InboundMessage, Trust
+from .judging import RULE, judged
 from .patience import together, until_writable
 from .plan import AccountPlan, DispatchLimits, Observer
 
@@ -32,6 +33,7 @@ MAX_PARSE_ATTEMPTS = 3
 AT_ONCE = 8
 """Parses begun between two looks at the rest of the event loop; a small message is parsed right on it."""
 
+FLOOD = "flood"
 UNFILABLE = "unfilable"
 
 log = structlog.get_logger(__name__)
@@ -56,7 +58,7 @@ class _Work:
 
 
 class Filing:
-    """The stage. `plans` and `limits` are asked for those of the moment."""
+    """The stage. `plans` and `limits` are asked for those of the moment; `held` is called when something was held for a flood."""
 
     def __init__(
         self,
@@ -65,7 +67,9 @@ class Filing:
         plans: Callable[[], Mapping[str, AccountPlan]],
         limits: Callable[[], DispatchLimits],
         observer: Observer,
+        held: Callable[[], None] = lambda: None,
     ) -> None:
+        self._held = held
         self.committing = asyncio.Lock()
         """Held during each commit; whoever holds it sees no filing by an older plan."""
         self._ledger = ledger
@@ -202,7 +206,8 @@ class Filing:
             raise ParseCrash(f"the parser failed: {type(error).__name__}") from None
 
     def _filed(self, work: _Work, message: InboundMessage) -> Parsed:
-        return Parsed(work.id, message)
+        assert work.due is not None
+        return judged(work.due, message, self._plans().get(work.account, AccountPlan()))
 
     def _finish(self, work: _Work, parsed: Parsed) -> None:
         """It is parsed; it and those that waited behind it are ready to be filed."""
@@ -228,7 +233,7 @@ class Filing:
         self._tell(batch, cases)
 
     async def _file(self, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> dict[int, str | None]:
-        """Each entry's case. A batch that cannot be filed as a whole is filed one by one."""
+        """The case of each entry that could be filed. A batch that cannot be filed as a whole is filed one by one."""
         try:
             return dict(await until_writable(lambda: self._ledger.file(batch, hooks)))
         except LedgerError:
@@ -246,26 +251,37 @@ class Filing:
         log.error("message.unfilable", entry=parsed.entry, exc_info=error)
         dead = Parsed(parsed.entry, None, State.DEAD, UNFILABLE, {"error": f"{type(error).__name__}: {error}"[:500]})
         try:
-            return dict(await until_writable(lambda: self._ledger.file([dead], {})))
+            await until_writable(lambda: self._ledger.file([dead], {}))
         except LedgerError:
             raise
         except Exception:  # not even that: it stays accepted, and this life leaves it alone
             log.error("message.given_up", entry=parsed.entry, exc_info=True)
             self._given_up.add(parsed.entry)
-            return {}
+        return {}
 
     def _tell(self, batch: Iterable[_Work], cases: Mapping[int, str | None]) -> None:
-        filed = 0
+        filed = held = 0
         for work in batch:
             assert work.parsed is not None
             if cases.get(work.id) is not None:
                 filed += 1
                 log.debug("message.filed", entry=work.id, account=work.account, case=cases[work.id])
-            else:
-                reason = work.parsed.reason or UNFILABLE
-                self._observer.set_aside(work.parsed.state if work.parsed.reason else State.DEAD, reason)
-                log.warning("message.set_aside", entry=work.id, account=work.account, reason=reason)
+                continue
+            state, reason = _ended(work.parsed, work.id in cases)
+            held += reason == FLOOD
+            self._observer.set_aside(state, reason)
+            tell = log.info if reason == FLOOD or reason.startswith(RULE) else log.warning
+            tell("message.set_aside", entry=work.id, account=work.account, reason=reason)
         self._observer.filed(filed)
+        if held:
+            self._held()
+
+
+def _ended(parsed: Parsed, known: bool) -> tuple[State, str]:
+    """State and reason of what came into no case. What was to be filed, and is `known` to the ledger, it has held itself."""
+    if parsed.reason:
+        return parsed.state, parsed.reason
+    return (State.QUARANTINED, FLOOD) if known else (State.DEAD, UNFILABLE)
 
 
 def _quarantined(work: _Work, reason: str, error: str) -> Parsed:

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..message.model import Trust
+from ..message.model import InboundMessage, Trust
+from ..rules import FloodLimit, Rules
+
+
+def _never(_: InboundMessage) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
-    """One account's hooks in order, by the names of their hosts, and whose verdicts on senders it believes."""
+    """One account's hooks in order, by the names of their hosts; whose verdicts on senders it believes; and its rules.
+
+    `flood` None: no limit. `answers` says whether a message bears a valid token of ours.
+    """
 
     hooks: tuple[str, ...] = ()
     trust: Trust = Trust()  # noqa: RUF009  (frozen)
+    rules: Rules = ()
+    flood: FloodLimit | None = None
+    answers: Callable[[InboundMessage], bool] = _never
 
 
 @dataclass(frozen=True, slots=True)

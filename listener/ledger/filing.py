@@ -18,7 +18,7 @@ from typing import Any, cast
 from .. import cases
 from ..errors import Refused
 from ..message.model import Address, InboundMessage
-from . import bodies, bulk, events
+from . import bodies, bulk, events, flood
 from .events import clean
 from .records import DueEntry, Parsed, State
 from .sql import load
@@ -50,8 +50,8 @@ def due_entries(
 
 
 def _due_entry(connection: sqlite3.Connection, entry: int, epoch: int) -> DueEntry:
-    account, folder, received_at, life, attempts, octets = connection.execute(_SQL["due_entry"], (entry,)).fetchone()
-    return DueEntry(entry, account, folder, received_at, life < epoch or attempts > 0, attempts, octets)
+    account, folder, received_at, life, attempts, octets, released = connection.execute(_SQL["due_entry"], (entry,)).fetchone()
+    return DueEntry(entry, account, folder, received_at, life < epoch or attempts > 0, attempts, octets, released)
 
 
 def parse_attempted(tx: Transaction, entry: int) -> int:
@@ -103,10 +103,16 @@ class _Filing:
     deliveries: list[tuple[Any, ...]] = field(default_factory=list)
     states: dict[tuple[State, str], list[int]] = field(default_factory=dict)
     happened: list[events.Event] = field(default_factory=list)
+    limited: flood.Flood = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limited = flood.Flood(self.tx, ())
 
     def look_up(self, batch: Sequence[Parsed]) -> None:
         ids = json.dumps([parsed.entry for parsed in batch])
         self.entries = {entry: (account, state, digest) for entry, account, state, digest in self._select("to_file", ids)}
+        arriving = [(self.entries[p.entry][0], p.flood) for p in batch if p.flood is not None and p.entry in self.entries]
+        self.limited = flood.Flood(self.tx, arriving)
 
     def one(self, parsed: Parsed) -> str | None:
         if parsed.entry not in self.entries:
@@ -115,6 +121,7 @@ class _Filing:
         if state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
             known = self._select("filed_in", parsed.entry).fetchone()
             return known[0] if known else None
+        parsed = self.limited.judged(parsed, account)
         self.entries[parsed.entry] = (account, parsed.state, digest)
         if parsed.state is State.FILED:
             return self._file(parsed, account, digest)
@@ -131,6 +138,7 @@ class _Filing:
         for (state, reason), entries in self.states.items():
             values = {"state": state.value, "reason": reason, "entries": json.dumps(entries)}
             connection.execute(_SQL["set_states"], values)
+        self.limited.write()
         events.write(self.tx, self.happened)
 
     def _end(self, parsed: Parsed, account: str) -> None:

@@ -254,6 +254,16 @@ class Ledger:
     async def record(self, account: str, kind: str, detail: Mapping[str, Any]) -> None:
         """An event of the account as a whole."""
         await self._write(verbs.record, account, kind, detail)
+    async def release_some(
+        self, *, reason: str | None = None, account: str | None = None, sender: str | None = None, after: int = 0
+    ) -> tuple[int, int | None]:
+        """Release what fits among the next in quarantine: how many, and the entry to go on after (None: that was all)."""
+        return await self._write(flood.release_some, reason, account, sender, after, wakes=True)
+
+    async def release_held(self) -> ReleasedHeld:
+        """One step of releasing what was held for a flood and is due. Twice is the same as once."""
+        return await self._write(flood.release_due, wakes=True)
+
 
     async def set_secret(self, name: str, sealed: bytes | None) -> None:
         """Keep what the caller encrypted; None removes it."""

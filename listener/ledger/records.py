@@ -13,6 +13,7 @@ from typing import Any
 
 from ..mailbox import Listing, Receipt
 from ..message.model import InboundMessage
+from ..rules import FloodLimit
 
 
 class State(StrEnum):
@@ -86,9 +87,31 @@ class DueEntry:
     octets: bytes
 
 
+    released: str = ""
+    """The reason of the quarantine that it was released from; "": of none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the limit on floods counts: from whom and when (POSIX seconds, by its server; None: now), and the limit."""
+
+    sender: str
+    at: float | None
+    limit: FloodLimit
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedHeld:
+    """How many held messages were released, and when the next are due (POSIX seconds; None: nothing is held)."""
+
+    messages: int
+    next_at: float | None
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """An entry and what became of parsing it. `reason` with a state IGNORED or QUARANTINED ends it before a case."""
+    """An entry and what became of parsing it. `reason` with a state IGNORED or QUARANTINED ends it before a case.
+
+    `flood`: it counts as an arrival and may be held; None: it never is.
+    """
 
     entry: int
     message: InboundMessage | None
@@ -97,6 +120,7 @@ class Parsed:
     detail: Mapping[str, Any] | None = None
 
 
+    flood: Arrival | None = None
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
     """One hook's next piece of work: the head of its case's queue."""

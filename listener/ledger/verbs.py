@@ -33,10 +33,15 @@ def release(tx: Transaction, entry: int) -> str:
     if state != State.QUARANTINED:
         raise Refused(f"entry {entry} is {_phrase(state, reason)}; only a quarantined one can be released")
     if extent == "whole":
-        return _move(tx, entry, account, State.ACCEPTED, "message.released", {})
+        return let_through(tx, entry, account, {})
     tx.connection.execute(_SQL["want"], {"id": entry})
     events.write(tx, [(entry, account, "message.released", {"fetch": True})])
     return State.QUARANTINED.value
+
+
+def let_through(tx: Transaction, entry: int, account: str, detail: Mapping[str, Any]) -> str:
+    """Quarantined → accepted, of an entry whose octets are here whole."""
+    return _move(tx, entry, account, State.ACCEPTED, "message.released", detail)
 
 
 def set_paused(tx: Transaction, account: str, paused: bool) -> None:

@@ -60,7 +60,7 @@ def _domain_flags(address: str) -> list[str]:
 
 
 def _name_flags(sender: Address) -> list[str]:
-    others = [other for other in addresses_in(sender.name[:MAX_NAME]) if _key(other) != _key(sender.address)]
+    others = [other for other in addresses_in(sender.name[:MAX_NAME]) if comparable(other) != comparable(sender.address)]
     return [f"flag: the name shows another address, {_shown(others[0])}"] if others else []
 
 
@@ -100,7 +100,8 @@ def _label(label: str) -> str:
         return label
 
 
-def _key(address: str) -> str:
+def comparable(address: str) -> str:
+    """An address by which it is known again: small letters, the domain readable and without a last dot."""
     local, _, domain = address.rpartition("@")
     return f"{local.casefold()}@{_readable(domain.rstrip('.').lower()[:MAX_DOMAIN])}"
 

@@ -25,6 +25,7 @@ MAX_BOUNDARY = 200
 MAX_REOPENED = 5  # messages within messages looked through for a boundary used twice
 MAX_NEAR_MISSES = 10_000  # lines that begin with a boundary but are none, per container
 CHARSET_WITHIN = 64 * 1024
+HEAD_ROOM = 16 * 1024  # octets that may stand before a header
 MAX_GUESSES = 100  # lines looked at when the declared boundary is missing or wrong
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
@@ -72,6 +73,15 @@ def read(octets: bytes) -> Tree:
             part.children.append(child)
         waiting.extend(_Open(child, depth + 1) for child in reversed(part.children))
     return Tree(root, defects)
+
+
+def header(octets: bytes) -> fields.Fields:
+    """The message's own fields in order, names in small letters, without a look at its body. Never raises."""
+    octets = _with_line_feeds(octets[: fields.MAX_HEADER_OCTETS + HEAD_ROOM])
+    before = _BEFORE_HEADER.match(octets)
+    start = before.end() if before else 0
+    stop, _ = fields.header_end(octets, start, len(octets))
+    return fields.split(octets[start:stop], [])[0]
 
 
 def _with_line_feeds(octets: bytes) -> bytes:

@@ -29,12 +29,13 @@ from ..admin.metrics import Metrics
 from ..admin.server import AdminServer, AdminUnavailable, admin_token
 from ..admin.verbs import Verbs
 from ..backoff import Backoff
-from ..config import Config, changes
+from ..config import Account, Config, changes
 from ..dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
 from ..errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from ..hooks import HookHost
 from ..hooks.build import start_hosts, stop_hosts
 from ..protocols.opening import trust_of
+from ..rules import FloodLimit, compiled
 from ..systemd import Notifier
 from .account_runner import Shared, described
 from .fleet import Fleet
@@ -336,7 +337,14 @@ def limits_of(config: Config) -> DispatchLimits:
 
 def plans_of(config: Config) -> dict[str, AccountPlan]:
     """What the dispatcher is told of each account."""
-    return {account.id: AccountPlan(tuple(account.hooks), trust_of(account)) for account in config.accounts}
+    return {account.id: plan_of(account, config) for account in config.accounts}
+
+
+def plan_of(account: Account, config: Config) -> AccountPlan:
+    """One account's hooks, trust, rules (its own, then the general ones) and limit on floods."""
+    flood = account.flood
+    limit = FloodLimit(flood.messages, flood.within, flood.release_after) if flood.messages else None
+    return AccountPlan(tuple(account.hooks), trust_of(account), compiled(account.rules, config.rules), limit)
 
 
 def _gave_up(code: int, error: ListenerError) -> int:
