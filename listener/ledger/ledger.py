@@ -335,6 +335,11 @@ class Ledger:
         """As `set_secret` kept it: still encrypted."""
         return await self._read(queries.secret, name)
 
+    def read_secret(self, name: str) -> bytes | None:
+        """The same. Not async, and safe on any thread: secrets are read there, like files."""
+        with self._readers.lend() as connection:
+            return queries.secret(connection, name)
+
     # --- how -----------------------------------------------------------------------------------------------------------
 
     async def _write(self, operation: Callable[..., T], *values: Any, wakes: bool = False) -> T:
@@ -345,11 +350,6 @@ class Ledger:
 
         def run() -> T:
             with self._readers.lend() as connection:
-    def read_secret(self, name: str) -> bytes | None:
-        """The same. Not async, and safe on any thread: secrets are read there, like files."""
-        with self._readers.lend() as connection:
-            return queries.secret(connection, name)
-
                 return query(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
