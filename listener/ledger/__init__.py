@@ -24,7 +24,6 @@ from .records import (
     Row,
     State,
 )
-from .retention import Keep, Pruned
 
 __all__ = [
     "LEDGER",
@@ -36,12 +35,10 @@ __all__ = [
     "DeliveryState",
     "DueDelivery",
     "DueEntry",
-    "Keep",
     "Ledger",
     "Order",
     "Parsed",
     "Plan",
-    "Pruned",
     "Rebind",
     "Receipts",
     "ReleasedHeld",
