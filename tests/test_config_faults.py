@@ -84,7 +84,6 @@ def with_oauth(profile: str) -> str:
         ("listener = 3\n" + GOOD, 1, "listener", "write a table: [listener]"),
         ("accounts = 3\n", 1, "accounts", "[[accounts]]"),
         (GOOD + "[webhook]\ncrm = 'https://x'\n", 8, "webhook.crm", "[webhook.NAME]"),
-        ("", 0, "", "there is no account"),
         # settings that contradict each other
         (replaced('"a"\n', '"a"\nprovider = "gmial"\n'), 3, "accounts[0].provider", 'Did you mean "gmail"?'),
         (replaced('host = "h.example"\n', ""), 4, R + "host", "write the server's name"),
@@ -336,3 +335,17 @@ def test_a_public_url_that_has_no_effect_yet_is_told(folder: Path) -> None:
     (folder / "listener.toml").write_text(GOOD + '[admin]\npublic_url = "https://mail.example.com"\n')
     said = warnings(load(folder / "listener.toml", environment={}), date(2026, 11, 22))
     assert any(one.startswith("admin.public_url:") for one in said)
+
+
+def test_no_account_in_the_files_is_only_worth_a_word_because_they_are_made_in_the_console_too(folder: Path) -> None:
+    (folder / "listener.toml").write_text("")
+    said = "\n".join(warnings(load(folder / "listener.toml", environment={}), date(2026, 11, 22)))
+    assert "no account in the files" in said
+    assert "console" in said
+
+
+def test_where_an_account_and_a_profile_stand_is_kept_for_people(folder: Path) -> None:
+    (folder / "listener.toml").write_text(GOOD)
+    places = load(folder / "listener.toml", environment={}).places
+    assert all(place.startswith(f"{folder / 'listener.toml'}:") for place in places.values())
+    assert [name for name in places if name.startswith("account/")]

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import PrivateAttr
+
 from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
 from .rules import Conditions, Flood, Rule
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
@@ -208,6 +210,13 @@ class Config(Table):
     def account(self, id: str) -> Account | None:
         """The account of that id, or None."""
         return next((account for account in self.accounts if account.id == id), None)
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where accounts (`account/ID`) and profiles (`oauth/NAME`) stand: file and line. Those of the ledger are not in it."""
+        return self._places
+
 
     def of_account(self, account: Account) -> tuple[object, ...]:
         """Everything that an account's tasks depend on; when it differs, the account restarts."""

@@ -315,6 +315,13 @@ class OAuthProfile(Table):
     token_url: Text | None = setting(
         None, "Token endpoint (https).", said="by issuer", example="https://login.example.com/oauth2/token"
     )
+    authorize_url: Text | None = setting(
+        None,
+        "`refresh_token`: where a person signs in and consents (https). With it, and always for Microsoft and Google, consent "
+        "can be given in the console.",
+        said="by issuer",
+        example="https://login.example.com/oauth2/authorize",
+    )
     client_id: Text | None = setting(
         None, "Application (client) ID.", said="none", example="11111111-1111-1111-1111-111111111111"
     )
@@ -338,7 +345,8 @@ class OAuthProfile(Table):
     )
     refresh_token_file: AccountSecret | None = setting(
         None,
-        "`refresh_token`: the first one; rotated ones are kept encrypted in the ledger.",
+        "`refresh_token`: the first one; rotated ones are kept encrypted in the ledger. Without it somebody consents in the "
+        "console.",
         said="none",
         example="refresh-token",
     )

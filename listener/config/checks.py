@@ -183,7 +183,7 @@ def oauth_conflicts(profile: OAuthProfile) -> Iterator[Conflict]:
     needed: dict[Grant, tuple[str, ...]] = {
         Grant.CLIENT_CREDENTIALS: ("client_id",),
         Grant.PASSWORD: ("client_id", "password_file"),
-        Grant.REFRESH_TOKEN: ("client_id", "refresh_token_file"),
+        Grant.REFRESH_TOKEN: ("client_id",) if consent_possible(profile) else ("client_id", "refresh_token_file"),
         Grant.JWT_BEARER: ("service_account_file",),
     }
     managed = profile.managed_identity or profile.workload_identity
@@ -194,10 +194,17 @@ def oauth_conflicts(profile: OAuthProfile) -> Iterator[Conflict]:
         yield Conflict(("tenant",), 'is required by issuer = "microsoft": the directory (tenant) ID', (("issuer",),))
     if profile.issuer == "custom" and profile.token_url is None:
         yield Conflict(("token_url",), 'is required by issuer = "custom"', (("issuer",),))
-    if profile.token_url is not None and not _is_safe(profile.token_url):
-        yield Conflict(("token_url",), "write an https address: secrets are sent there")
+    for key in ("token_url", "authorize_url"):
+        url = getattr(profile, key)
+        if url is not None and not _is_safe(url):
+            yield Conflict((key,), "write an https address: secrets are sent there")
     if profile.grant is Grant.CLIENT_CREDENTIALS:
         yield from _client_proof(profile)
+
+
+def consent_possible(profile: OAuthProfile) -> bool:
+    """Can a person consent in the browser, so that no refresh token need be given?"""
+    return profile.grant is Grant.REFRESH_TOKEN and (profile.issuer != "custom" or profile.authorize_url is not None)
 
 
 def _client_proof(profile: OAuthProfile) -> Iterator[Conflict]:

@@ -44,6 +44,11 @@ class Place:
         path = self.path + at
         return Fault(dotted(path), reason, self.file, line_of(self.lines, path))
 
+    def place(self) -> str:
+        """File and line, for people."""
+        line = line_of(self.lines, self.path)
+        return f"{self.file}:{line}" if line else self.file
+
 
 @dataclass(frozen=True)
 class Read(Generic[T]):

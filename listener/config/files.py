@@ -126,6 +126,8 @@ def process_warnings(config: Config) -> list[str]:
 
 
 def _table_warnings(config: Config) -> Iterator[str]:
+    if not config.accounts:
+        yield "there is no account in the files: add [[accounts]] or files in accounts_dir, or make one in the console"
     if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
         yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS: the token travels in clear text"
     if config.admin.public_url is not None:

@@ -67,6 +67,23 @@ def load(
     return config
 
 
+def read_account(
+    table: Raw, names: Names, *, check_hook: Callable[[str], str | None] | None = None
+) -> tuple[Account | None, list[Fault]]:
+    """One account that stands in no file; faults name its settings only. None where nothing could be made of it."""
+    reading = _Reading(None, check_hook)
+    return reading.account(table, NOWHERE, names), reading.faults
+
+
+def read_profile(table: Raw) -> tuple[OAuthProfile | None, list[Fault]]:
+    """One authentication profile that stands in no file."""
+    reading = _Reading(None, None)
+    return reading.checked(OAuthProfile, table, NOWHERE, checks.oauth_conflicts), reading.faults
+
+
+NOWHERE = Place("", {}, (), Path("/"))
+
+
 @dataclass
 class _Reading:
     """One run of `load`: what it found so far. `read_tables` are those that could be read, and where they stand."""
@@ -76,6 +93,7 @@ class _Reading:
     faults: list[Fault] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     read_tables: list[tuple[Place, Table]] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
 
     def read(self, path: Path) -> Config | None:
         """The whole configuration; None when something was found that leaves none. Faults are collected in any case."""
@@ -95,12 +113,10 @@ class _Reading:
         names = Names(*(frozenset(_table(raw, kind)) for kind in ("oauth", "webhook", "command")))
         tables = [*self._inline_accounts(raw, place), *self._account_files(listener, place)]
         self._same_ids(tables)
-        accounts = [self._account(table, at, names) for table, at in tables]
-        if not tables and not self.faults:
-            self.faults.append(place.fault((), "there is no account: add [[accounts]], or files in accounts_dir"))
-        if listener is None or admin is None or limits is None or None in accounts:
+        accounts = [self.account(table, at, names) for table, at in tables]
+        if listener is None or admin is None or limits is None or retention is None or None in accounts:
             return None
-        return Config(
+        config = Config(
             listener=listener,
             admin=admin,
             limits=limits,
@@ -112,6 +128,8 @@ class _Reading:
         )
 
     # --- files ----------------------------------------------------------------------------------------------------------
+        config.places.update(self.places)
+        return config
 
     def _document(self, path: Path) -> tuple[Raw, Place] | None:
         self.files.append(str(path))
@@ -164,7 +182,7 @@ class _Reading:
         if not isinstance(table, dict):
             self.faults.append(at.fault((), f"write a table: [{name}]"))
             return None
-        return self._checked(model, table, at, check)
+        return self.checked(model, table, at, check)
 
     def _named(
         self, model: type[T], raw: Raw, place: Place, kind: str, check: Callable[[T], Iterable[Conflict]]
@@ -173,12 +191,13 @@ class _Reading:
         for name, table in _table(raw, kind).items():
             at = Place(place.file, place.lines, (kind, name), place.base)
             if isinstance(table, dict):
-                found[name] = self._checked(model, table, at, check)
+                found[name] = self.checked(model, table, at, check)
+                self.places[f"{kind}/{name}"] = at.place()
             else:
                 self.faults.append(at.fault((), f"write a table with a name: [{kind}.NAME]"))
         return found
 
-    def _checked(self, model: type[T], table: Raw, at: Place, check: Callable[[T], Iterable[Conflict]] | None) -> T | None:
+    def checked(self, model: type[T], table: Raw, at: Place, check: Callable[[T], Iterable[Conflict]] | None) -> T | None:
         read = validate(model, table, at, self._context(at))
         self.faults += read.faults
         if read.model is None:
@@ -188,7 +207,7 @@ class _Reading:
             self._conflicts(check(read.model), at, read.wrong)
         return read.model
 
-    def _account(self, table: Raw, at: Place, names: Names) -> Account | None:
+    def account(self, table: Raw, at: Place, names: Names) -> Account | None:
         stand_ins: Raw = {"id": "unnamed"} | ({} if "receiver" in table else {"receiver": {}})
         ruled = fill(table) | ({"rules": self._rules(table, at)} if "rules" in table else {})
         read = validate(Account, ruled, at, self._context(at), stand_ins)
@@ -198,6 +217,7 @@ class _Reading:
         self.read_tables.append((at, read.model))
         self._conflicts(checks.account_conflicts(read.model, table, names), at, read.wrong)
         if self.check_hook is not None:
+        self.places[f"account/{read.model.id}"] = at.place()
             self._conflicts(checks.hook_conflicts(read.model.hooks, self.check_hook), at, read.wrong)
         return read.model
 

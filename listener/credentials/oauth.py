@@ -26,7 +26,7 @@ from typing import Protocol
 
 from ..config import Grant, OAuthProfile
 from ..config.kept import KeptFile
-from ..errors import LedgerError, PermanentFailure, TransientFailure
+from ..errors import ConsentLost, LedgerError, PermanentFailure, TransientFailure
 from . import Secret, read_secret
 from .oauth_endpoint import Issued, TokenEndpoint
 from .oauth_entra import EntraApplication
@@ -204,24 +204,41 @@ def _retrieved(renewal: asyncio.Task[Token]) -> None:
 class RefreshTokens:
     """The refresh token of one profile: the file's first, then whatever the issuer gave last."""
 
-    def __init__(self, name: str, file: Path | KeptFile, store: TokenStore) -> None:
+    def __init__(self, name: str, file: Path | KeptFile | None, store: TokenStore) -> None:
         self._name, self._file, self._store = name, file, store
         self._unsaved: str | None = None
 
     async def present(self) -> Secret:
-        """The one to use now. A new one in the file (a person consented again) wins over what was kept."""
-        first = await asyncio.to_thread(read_secret, self._file, f"oauth.{self._name}.refresh_token_file")
+        """The one to use now. A new one in the file (a person consented again) wins over what was kept.
+
+        Raises ConsentLost where there is none yet.
+        """
+        first = await self._first()
         if self._unsaved is not None:
             await self.keep(Secret(self._unsaved))
         kept = _kept(await self._store.load(f"oauth/{self._name}"))
-        return Secret(kept["token"]) if kept.get("first") == _digest(first) and kept.get("token") else first
+        if kept.get("first") == _digest(first) and kept.get("token"):
+            return Secret(kept["token"])
+        if first is None:
+            raise ConsentLost("nobody has consented yet", setting=f"oauth.{self._name}", hint="consent in the console")
+        return first
 
     async def keep(self, rotated: Secret) -> None:
         """Save what the issuer gave; until that succeeds it is remembered and tried again before the next use."""
-        first = await asyncio.to_thread(read_secret, self._file, f"oauth.{self._name}.refresh_token_file")
+        first = await self._first()
         self._unsaved = rotated.reveal()
         await self._store.save(f"oauth/{self._name}", json.dumps({"first": _digest(first), "token": self._unsaved}))
         self._unsaved = None
+
+    async def any_kept(self) -> bool:
+        """Is there one beside the file's?"""
+        kept = _kept(await self._store.load(f"oauth/{self._name}"))
+        return bool(kept.get("token")) and kept.get("first") == _digest(await self._first())
+
+    async def _first(self) -> Secret | None:
+        if self._file is None:
+            return None
+        return await asyncio.to_thread(read_secret, self._file, f"oauth.{self._name}.refresh_token_file")
 
 
 def _kept(text: str | None) -> dict[str, str]:
@@ -232,8 +249,8 @@ def _kept(text: str | None) -> dict[str, str]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _digest(secret: Secret) -> str:
-    return hashlib.sha256(secret.reveal().encode()).hexdigest()
+def _digest(secret: Secret | None) -> str:
+    return "" if secret is None else hashlib.sha256(secret.reveal().encode()).hexdigest()
 
 
 @dataclass
@@ -271,6 +288,26 @@ class Tokens:
         for name in gone:
             self._refreshing.pop(name, None)
 
+    async def consented(self, name: str, refresh_token: Secret) -> None:
+        """A person consented in the browser: keep what the issuer gave, and ask for tokens with it from now on.
+
+        Raises PermanentFailure for an unknown profile, and what keeping it raises.
+        """
+        profile = self.profiles.get(name)
+        if profile is None:
+            raise PermanentFailure(f"there is no profile [oauth.{name}]", setting="oauth")
+        await self._refresh_tokens(name, profile.refresh_token_file).keep(refresh_token)
+        for key, source in self._sources.items():
+            if key[0] == name:
+                source.invalidate()
+
+    async def consent_kept(self, name: str) -> bool:
+        """Is there a refresh token of a consent, or of a rotation, for the present one of the file?"""
+        profile = self.profiles.get(name)
+        if profile is None:
+            return False
+        return await self._refresh_tokens(name, profile.refresh_token_file).any_kept()
+
     async def close(self) -> None:
         """Give up what is under way."""
         for source in self._sources.values():
@@ -285,8 +322,6 @@ class Tokens:
         return lambda: endpoint.fetch(user)
 
     async def _refreshed(self, name: str, profile: OAuthProfile, endpoint: TokenEndpoint) -> Issued:
-        if profile.refresh_token_file is None:
-            raise PermanentFailure("no refresh token is configured", setting=f"oauth.{name}.refresh_token_file")
         tokens = self._refresh_tokens(name, profile.refresh_token_file)
         present = await tokens.present()
         issued = await endpoint.refresh(present)
@@ -294,7 +329,7 @@ class Tokens:
             await tokens.keep(issued.refresh_token)
         return issued
 
-    def _refresh_tokens(self, name: str, file: Path | KeptFile) -> RefreshTokens:
+    def _refresh_tokens(self, name: str, file: Path | KeptFile | None) -> RefreshTokens:
         return self._refreshing.setdefault(name, RefreshTokens(name, file, self.store))
 
 
