@@ -43,6 +43,7 @@ EVENTS: Mapping[str, str] = {
     "ledger.full": "Disk full or read-only: nothing is fetched, mail stays on the servers. Make room.",
     "ledger.lost": "The ledger failed or belongs to somebody else now; the process ends (exit 75). See `error`.",
     "ledger.stalled": "The ledger has not answered for `seconds`: storage hangs.",
+    "ledger.pruned": "What `[retention]` no longer wants kept was let go: octets of messages, cases, keys. Nothing to do.",
     "ledger.writable": "The ledger can be written again; fetching goes on.",
     "library.said": "A warning or error of a library, in its own words.",
     "message.filed": "A message joined or opened a case (level debug; `listener explain ENTRY` has it for each message).",

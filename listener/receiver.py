@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 class Receiver:
     """One account's receiver. `since` is where a new folder begins: None now, 0 everything, else POSIX seconds.
 
-    `owe` is False where `after = "keep"`: then nothing is ever acknowledged. `limit` is `max_message` in octets.
+    `owe` is False where `after = "keep"`: then nothing is ever acknowledged; `removes` is True where acknowledging deletes
+    or moves. `limit` is `max_message` in octets.
     `identity` says which mailbox it is (`Account.mailbox_identity`), so that another one is noticed.
     """
 
@@ -61,6 +62,7 @@ class Receiver:
         *,
         since: float | None,
         owe: bool,
+        removes: bool = False,
         limit: int,
         on_accepted: Callable[[Accepted], None] = lambda accepted: None,
         on_staged: Callable[[float], None] = lambda seconds: None,
@@ -75,6 +77,7 @@ class Receiver:
         self.status = status
         self.since = since
         self.owe = owe
+        self.removes = removes
         self.limit = limit
         self.on_accepted = on_accepted
         self.on_staged = on_staged
@@ -109,7 +112,7 @@ class Receiver:
         """End the session; what only its end confirmed (POP3) is cleared, even while we are being cancelled."""
         confirmed = await mailbox.close()
         if confirmed:
-            await asyncio.shield(self.ledger.confirm(self.account, confirmed))
+            await asyncio.shield(self.ledger.confirm(self.account, confirmed, gone=self.removes))
 
     async def _wait(self, mailbox: Mailbox) -> bool:
         self.status.enter(AccountState.IDLE)
@@ -130,7 +133,7 @@ class Receiver:
             confirmed = await mailbox.acknowledge(owed)
             self.status.succeeded()
             self.note_remarks(mailbox)
-            await self.ledger.confirm(self.account, confirmed)
+            await self.ledger.confirm(self.account, confirmed, gone=self.removes)
             if len(confirmed) < len(owed):
                 return  # the server did not take them all; the next session tries again
 
@@ -225,7 +228,7 @@ class Receiver:
                 accepted = await self.ledger.accept(self.account, page, plan, fetched, owe=self.owe)
             self.on_accepted(accepted)
             confirmed = await mailbox.acknowledge(accepted.receipts)
-            await self.ledger.confirm(self.account, confirmed)
+            await self.ledger.confirm(self.account, confirmed, gone=self.removes)
 
     async def fetch(self, mailbox: Mailbox, listings: Sequence[Listing]) -> list[Fetched]:
         """All of them in batches; those that an earlier session died of one by one, each attempt counted first."""
@@ -344,4 +347,4 @@ class _Pipeline:
         me.status.succeeded()
         me.note_remarks(self.mailbox)
         if confirmed:
-            await me.ledger.confirm(me.account, confirmed)
+            await me.ledger.confirm(me.account, confirmed, gone=me.removes)

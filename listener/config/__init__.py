@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import PrivateAttr
 
 from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
+from .retention import Retention
 from .rules import Conditions, Flood, Rule
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
 
@@ -33,6 +34,7 @@ __all__ = [
     "Receiver",
     "ReceiverProtocol",
     "Reply",
+    "Retention",
     "Rule",
     "Security",
     "Sender",
@@ -201,15 +203,13 @@ class Config(Table):
     listener: Listener = setting(lambda given: {}, "The daemon itself.")
     admin: Admin = setting(lambda given: {}, "Health, metrics, API and console.")
     limits: Limits = setting(lambda given: {}, "Bounds.")
+    retention: Retention = setting(lambda given: {}, "How long what is dealt with is kept.")
     accounts: tuple[Account, ...] = setting((), "The mailboxes.")
     oauth: dict[str, OAuthProfile] = setting(lambda given: {}, "Authentication profiles.")
     webhook: dict[str, Webhook] = setting(lambda given: {}, "Webhooks.")
     command: dict[str, Command] = setting(lambda given: {}, "Commands.")
     rules: tuple[Rule, ...] = setting((), "Rules for the mail of all accounts, after their own.", said="none", max_length=100)
 
-    def account(self, id: str) -> Account | None:
-        """The account of that id, or None."""
-        return next((account for account in self.accounts if account.id == id), None)
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
@@ -217,6 +217,9 @@ class Config(Table):
         """Where accounts (`account/ID`) and profiles (`oauth/NAME`) stand: file and line. Those of the ledger are not in it."""
         return self._places
 
+    def account(self, id: str) -> Account | None:
+        """The account of that id, or None."""
+        return next((account for account in self.accounts if account.id == id), None)
 
     def of_account(self, account: Account) -> tuple[object, ...]:
         """Everything that an account's tasks depend on; when it differs, the account restarts."""

@@ -135,16 +135,14 @@ def _table_warnings(config: Config) -> Iterator[str]:
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
     for profile in sorted(config.oauth.keys() - used):
         yield f"oauth.{profile}: no account uses it"
+    yield from _rule_warnings(config)
     named = {hook for account in config.accounts for hook in account.hooks}
     for kind, tables in (("webhook", config.webhook), ("command", config.command)):
-    yield from _rule_warnings(config)
         for hook in sorted(tables):
             if f"{kind}:{hook}" not in named:
                 yield f"{kind}.{hook}: no account uses it"
 
 
-def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]:
-    """The same for one account: the setting, and a sentence."""
 def _rule_warnings(config: Config) -> Iterator[str]:
     yield from (f"rules: {said}" for said in rule_warnings(config.rules))
     for account in config.accounts:
@@ -152,6 +150,8 @@ def _rule_warnings(config: Config) -> Iterator[str]:
             yield f'{account.id}: rules: the general rules can never fire: "{final.name}" before them always holds'
 
 
+def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]:
+    """The same for one account: the setting, and a sentence."""
     for name, side in (("receiver", account.receiver), ("sender", account.sender)):
         if side and side.security is Security.NONE and not is_loopback(side.host):
             yield f"{name}.insecure", "password and mail cross the network in clear text"
@@ -162,9 +162,9 @@ def _rule_warnings(config: Config) -> Iterator[str]:
         yield "trust.authserv_id", 'none, so the verdict on every sender is "unknown"'
     if account.reply is not None:
         yield "reply", "this version sends no automatic replies"
+    yield from (("rules", said) for said in rule_warnings(account.rules))
     for notice in notices(account, today):
         yield "provider", f"{'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
-    yield from (("rules", said) for said in rule_warnings(account.rules))
 
 
 def _grant_warnings(grant: Grant) -> Iterator[str]:

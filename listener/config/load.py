@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, Fault
-from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Rule, Webhook
+from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Retention, Rule, Webhook
 from . import checks as checks
 from .checks import Conflict, Names
 from .faults import Place, Raw, unknown_key, validate
@@ -106,6 +106,7 @@ class _Reading:
         listener = self._section(Listener, raw, place, "listener")
         admin = self._section(Admin, raw, place, "admin", checks.admin_conflicts)
         limits = self._section(Limits, raw, place, "limits", checks.limit_conflicts)
+        retention = self._section(Retention, raw, place, "retention")
         oauth = self._named(OAuthProfile, raw, place, "oauth", checks.oauth_conflicts)
         webhook = self._named(Webhook, raw, place, "webhook", checks.webhook_conflicts)
         command = self._named(Command, raw, place, "command", checks.command_conflicts)
@@ -120,16 +121,17 @@ class _Reading:
             listener=listener,
             admin=admin,
             limits=limits,
+            retention=retention,
             accounts=tuple(account for account in accounts if account),
             oauth={name: profile for name, profile in oauth.items() if profile},
             webhook={name: hook for name, hook in webhook.items() if hook},
             command={name: hook for name, hook in command.items() if hook},
             rules=rules,
         )
-
-    # --- files ----------------------------------------------------------------------------------------------------------
         config.places.update(self.places)
         return config
+
+    # --- files ----------------------------------------------------------------------------------------------------------
 
     def _document(self, path: Path) -> tuple[Raw, Place] | None:
         self.files.append(str(path))
@@ -215,9 +217,9 @@ class _Reading:
         if read.model is None:
             return None
         self.read_tables.append((at, read.model))
+        self.places[f"account/{read.model.id}"] = at.place()
         self._conflicts(checks.account_conflicts(read.model, table, names), at, read.wrong)
         if self.check_hook is not None:
-        self.places[f"account/{read.model.id}"] = at.place()
             self._conflicts(checks.hook_conflicts(read.model.hooks, self.check_hook), at, read.wrong)
         return read.model
 

@@ -24,6 +24,7 @@ from .records import (
     Row,
     State,
 )
+from .retention import Keep, Pruned
 
 __all__ = [
     "LEDGER",
@@ -35,10 +36,12 @@ __all__ = [
     "DeliveryState",
     "DueDelivery",
     "DueEntry",
+    "Keep",
     "Ledger",
     "Order",
     "Parsed",
     "Plan",
+    "Pruned",
     "Rebind",
     "Receipts",
     "ReleasedHeld",

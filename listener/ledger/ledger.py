@@ -25,11 +25,12 @@ from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..message import parse_quickly
 from ..message.model import InboundMessage
-from . import accepting, backup, deliveries, directory, filing, flood, moving, planning, queries, receiving, verbs
+from . import accepting, backup, deliveries, directory, filing, flood, moving, planning, queries, receiving, retention, verbs
 from .access import Access
 from .kept import KeptSettings
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, Row, Storage
 from .responses import Responses
+from .retention import Retention
 from .storage import Readers, open_writer
 from .writer import Transaction, Writer
 
@@ -58,6 +59,8 @@ class Ledger:
         """Accounts and profiles made in the console."""
         self.responses = Responses(self._write, self._read)
         """Outgoing mail, and by which policies messages are answered."""
+        self.retention = Retention(self._write, self._read)
+        """Letting go of what is dealt with."""
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -143,8 +146,11 @@ class Ledger:
         return await self._read(receiving.sync_states, account)
 
     async def plan(self, account: str, page: Page) -> Plan:
-        """Which of the page's listings to fetch, re-key or leave alone. Changes nothing."""
-        return await self._read(planning.plan, account, page)
+        """Which of the page's listings to fetch, re-key or leave alone."""
+        found = await self._read(planning.plan, account, page)
+        if found.back:
+            await self._write(retention.still_listed, found.back)
+        return found
 
     async def accept(self, account: str, page: Page, plan: Plan, fetched: Sequence[Fetched], *, owe: bool) -> Accepted:
         """The one commit of a page: raw, rows, re-keyed rows, sync state. The receipts are owed from now on. Idempotent.
@@ -161,9 +167,9 @@ class Ledger:
 
         return await self._writer.submit(run, octets=octets, wakes=True)
 
-    async def confirm(self, account: str, receipts: Sequence[Receipt]) -> None:
-        """The server was told of these. Idempotent."""
-        await self._write(receiving.confirm, account, receipts)
+    async def confirm(self, account: str, receipts: Sequence[Receipt], *, gone: bool = False) -> None:
+        """The server was told of these. `gone`: told to delete or move them. Idempotent."""
+        await self._write(receiving.confirm, account, receipts, gone)
 
     async def owed(self, account: str, limit: int = OWED_AT_ONCE) -> list[Receipt]:
         """Receipts that the server was not yet confirmed to know, oldest first."""
@@ -248,12 +254,6 @@ class Ledger:
         """The new state; still quarantined when it must be fetched first. Raises Refused when it is not quarantined."""
         return await self._write(verbs.release, entry, wakes=True)
 
-    async def set_paused(self, account: str, paused: bool) -> None:
-        await self._write(verbs.set_paused, account, paused)
-
-    async def record(self, account: str, kind: str, detail: Mapping[str, Any]) -> None:
-        """An event of the account as a whole."""
-        await self._write(verbs.record, account, kind, detail)
     async def release_some(
         self, *, reason: str | None = None, account: str | None = None, sender: str | None = None, after: int = 0
     ) -> tuple[int, int | None]:
@@ -264,6 +264,12 @@ class Ledger:
         """One step of releasing what was held for a flood and is due. Twice is the same as once."""
         return await self._write(flood.release_due, wakes=True)
 
+    async def set_paused(self, account: str, paused: bool) -> None:
+        await self._write(verbs.set_paused, account, paused)
+
+    async def record(self, account: str, kind: str, detail: Mapping[str, Any]) -> None:
+        """An event of the account as a whole."""
+        await self._write(verbs.record, account, kind, detail)
 
     async def set_secret(self, name: str, sealed: bytes | None) -> None:
         """Keep what the caller encrypted; None removes it."""

@@ -37,6 +37,7 @@ class Known:
     owed: bool
     refetch: bool
     generation: int
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,16 @@ def plan(connection: sqlite3.Connection, account: str, page: Page) -> Plan:
     unknown = [listing for listing in listings.values() if listing.unique_id not in known]
     wanted = [listings[key] for key, row in known.items() if row.refetch]
     settled = tuple(listings[key] for key, row in known.items() if not row.refetch)
+    back = tuple(row.id for row in known.values() if row.gone)
     folder = folder_state(connection, account, page.folder)
     if not (page.reset or folder.resetting):
-        return Plan(fetch=tuple(unknown + wanted), known=settled)
+        return Plan(fetch=tuple(unknown + wanted), known=settled, back=back)
     rebinds = _recognise(connection, account, page.folder, unknown, folder)
     bound = {rebind.listing.unique_id for rebind in rebinds}
     before = _before_baseline(connection, account, page.folder, unknown, bound)
     left = bound | {listing.unique_id for listing in before}
     fetch = [listing for listing in unknown if listing.unique_id not in left] + wanted
-    return Plan(fetch=tuple(fetch), rebind=tuple(rebinds), before_baseline=before, known=settled)
+    return Plan(fetch=tuple(fetch), rebind=tuple(rebinds), before_baseline=before, known=settled, back=back)
 
 
 def unique(listings: Iterable[Listing]) -> dict[str, Listing]:
@@ -75,7 +77,7 @@ def known_listings(connection: sqlite3.Connection, account: str, folder: Folder,
     """The rows that these unique ids have."""
     values = {"account": account, "folder": folder, "unique_ids": json.dumps(list(listings))}
     return {
-        row[0]: Known(row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), row[7])
+        row[0]: Known(row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), row[7], bool(row[8]))
         for row in connection.execute(_SQL["known"], values)
     }
 

@@ -48,8 +48,9 @@ def sync_states(connection: sqlite3.Connection, account: str) -> dict[Folder, Sy
     return {Folder(folder): SyncState(state) for folder, state in connection.execute(_SQL["sync_states"], {"account": account})}
 
 
-def confirm(tx: Transaction, account: str, receipts: Sequence[Receipt]) -> None:
-    tx.connection.executemany(_SQL["confirm"], [(account, receipt.folder, receipt.unique_id) for receipt in receipts])
+def confirm(tx: Transaction, account: str, receipts: Sequence[Receipt], gone: bool) -> None:
+    rows = [(gone, account, receipt.folder, receipt.unique_id) for receipt in receipts]
+    tx.connection.executemany(_SQL["confirm"], rows)
 
 
 def owed(connection: sqlite3.Connection, account: str, limit: int) -> list[Receipt]:

@@ -48,13 +48,15 @@ class Rebind:
 class Plan:
     """What to do with a page: fetch these; re-key those; leave alone what is before the baseline.
 
-    `known` are listings whose rows exist already; their owed receipts come back from `accept` with the new ones.
+    `known` are listings whose rows exist already; their owed receipts come back from `accept` with the new ones. `back` are
+    entries that the server lists although it confirmed that they were gone.
     """
 
     fetch: tuple[Listing, ...] = ()
     rebind: tuple[Rebind, ...] = ()
     before_baseline: tuple[Listing, ...] = ()
     known: tuple[Listing, ...] = ()
+    back: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,6 @@ class DueEntry:
     suspicious: bool
     attempts: int
     octets: bytes
-
-
     released: str = ""
     """The reason of the quarantine that it was released from; "": of none."""
 
@@ -106,6 +106,8 @@ class ReleasedHeld:
 
     messages: int
     next_at: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """An entry and what became of parsing it. `reason` with a state IGNORED or QUARANTINED ends it before a case.
@@ -118,9 +120,9 @@ class Parsed:
     state: State = State.FILED
     reason: str = ""
     detail: Mapping[str, Any] | None = None
-
-
     flood: Arrival | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
     """One hook's next piece of work: the head of its case's queue."""

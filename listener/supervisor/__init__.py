@@ -40,6 +40,7 @@ from ..systemd import Notifier
 from .account_runner import Shared, described
 from .fleet import Fleet
 from .keeper import Work, keep
+from .retention import retain
 from .seams import Seams
 from .storage import StorageWatch
 
@@ -162,6 +163,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
+        self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         await self._fleet.start(self.config.accounts, self.config)
         self._notifier.ready(self._in_words())
         log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)

@@ -128,6 +128,7 @@ class AccountRunner:
             self.status,
             since=self.account.since,
             owe=self.account.receiver.after != "keep",
+            removes=self.account.receiver.after not in ("keep", "seen"),
             limit=self.config.limits.max_message,
             on_accepted=self._accepted,
             on_staged=self._staged,

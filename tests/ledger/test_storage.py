@@ -86,7 +86,7 @@ async def test_the_lock_is_given_back_at_the_end_and_after_a_failed_start(state_
     with contextlib.closing(sqlite3.connect(state_dir / "ledger.sqlite3")) as connection:
         connection.execute("PRAGMA user_version = 99")
     for _ in range(2):
-        with pytest.raises(LedgerNewer, match="has version 99, this Listener knows [0-9]+"):
+        with pytest.raises(LedgerNewer, match=r"has version 99, this Listener knows [0-9]+"):
             await Ledger.open(state_dir)
 
 

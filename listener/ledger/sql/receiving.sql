@@ -32,7 +32,7 @@ ON CONFLICT (account, folder) DO UPDATE
 SET sync_state = excluded.sync_state, generation = excluded.generation, resetting = excluded.resetting;
 
 -- name: known
-SELECT e.unique_id, e.id, e.extent, e.state, e.reason, e.owed, e.refetch, e.generation
+SELECT e.unique_id, e.id, e.extent, e.state, e.reason, e.owed, e.refetch, e.generation, e.gone
 FROM json_each(:unique_ids) AS listed
 CROSS JOIN entries AS e ON e.account = :account AND e.folder = :folder AND e.unique_id = listed.value;
 
@@ -95,7 +95,7 @@ UPDATE entries SET extent = 'header', raw = :raw WHERE id = :id;
 UPDATE entries SET state = 'quarantined', reason = :reason, refetch = 0 WHERE id = :id;
 
 -- name: confirm
-UPDATE entries SET owed = 0 WHERE account = ? AND folder = ? AND unique_id = ? AND owed = 1;
+UPDATE entries SET owed = 0, gone = ? WHERE account = ? AND folder = ? AND unique_id = ? AND owed = 1;
 
 -- name: owed
 SELECT folder, unique_id FROM entries INDEXED BY entries_owed WHERE account = :account AND owed = 1 ORDER BY id LIMIT :most;

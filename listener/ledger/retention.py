@@ -1,0 +1,194 @@
+"""Letting go of what is dealt with, after the time that `[retention]` allows: octets first, then cases, keys last.
+
+`Ledger.retention.sweep` is called by the supervisor once in a while. Readers look for what may go, in windows; the writer
+asks again and lets go a little at a time, so that no commit of mail waits long for it. Whatever stops it, the next sweep
+begins anew: each step is whole by itself.
+
+Rules of the file
+1. Octets go only when every message they are of is done or ignored, and old enough; the digest stays, so that the message
+   is still known when a server lists it anew. Unfinished, quarantined and dead mail keeps its octets for ever.
+2. A case goes only when all of its messages are done, no reply of it waits, and nothing happened to it for that long. Its
+   messages' texts, deliveries and replies go with it; their entries stay as keys.
+3. A key goes only when the server confirmed that the message is deleted or moved, when it is in no case, and when nothing
+   else names it. A key that the server may list again stays, or the message would be taken for a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .sql import load
+from .writer import Transaction
+
+_SQL = load("retention")
+
+WINDOW = 500
+"""Rows that are looked at in one reading."""
+RAW_AT_ONCE = 100
+CASES_AT_ONCE = 10
+KEYS_AT_ONCE = 200
+"""Rows that one commit lets go: some megabytes of mail, a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Seconds that things are kept once they are dealt with; infinity: for ever."""
+
+    raw: float = math.inf
+    attachments: float = math.inf
+    cases: float = math.inf
+    keys: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much a sweep let go."""
+
+    raw: int = 0
+    cases: int = 0
+    keys: int = 0
+
+
+class Retention:
+    """Of one ledger. `write` and `read` run one function on the writer's thread, committed, or on a reader's."""
+
+    def __init__(self, write: Callable[..., Awaitable[Any]], read: Callable[..., Awaitable[Any]]) -> None:
+        self._write, self._read = write, read
+
+    async def sweep(self, keep: Keep, now: float) -> Pruned:
+        """Let go of all that is due at `now` (POSIX seconds)."""
+        raw = cases = keys = 0
+        if math.isfinite(min(keep.raw, keep.attachments)):
+            raw = await self._sweep_raw(now - keep.raw, now - keep.attachments)
+        if math.isfinite(keep.cases):
+            cases = await self._sweep_cases(now - keep.cases)
+        if math.isfinite(keep.keys):
+            keys = await self._sweep_keys(now - keep.keys)
+        return Pruned(raw, cases, keys)
+
+    async def _sweep_raw(self, plain: float, attached: float) -> int:
+        after, pruned = 0, 0
+        while True:
+            last, found = await self._read(old_raw, after, plain, attached)
+            for some in _slices(found, RAW_AT_ONCE):
+                pruned += await self._write(prune_raw, some, plain, attached)
+            if last is None:
+                return pruned
+            after = last
+
+    async def _sweep_cases(self, before: float) -> int:
+        after, pruned = (-math.inf, 0), 0
+        while True:
+            last, found = await self._read(old_cases, after, before)
+            for some in _slices(found, CASES_AT_ONCE):
+                pruned += await self._write(prune_cases, some, before)
+            if last is None:
+                return pruned
+            after = last
+
+    async def _sweep_keys(self, before: float) -> int:
+        after, pruned = 0, 0
+        while True:
+            last, found = await self._read(old_keys, after, before)
+            for some in _slices(found, KEYS_AT_ONCE):
+                pruned += await self._write(prune_keys, some, before)
+            if last is None:
+                return pruned
+            after = last
+
+
+# --- octets ------------------------------------------------------------------------------------------------------------
+
+
+def old_raw(connection: sqlite3.Connection, after: int, plain: float, attached: float) -> tuple[int | None, list[int]]:
+    """The next octets that may go, and where to go on; None: what follows is too young. Ids ascend with age."""
+    window = [row[0] for row in connection.execute(_SQL["kept_raw"], {"after": after, "most": WINDOW})]
+    ids = json.dumps(window)
+    found = _ids(connection.execute(_SQL["prunable_raw"], {"window": ids, **_before(plain, attached)}))
+    newest = connection.execute(_SQL["newest_of_window"], {"window": ids}).fetchone()[0]
+    young = newest is None or newest >= max(plain, attached)
+    return (None if len(window) < WINDOW or (young and not found) else window[-1]), found
+
+
+def prune_raw(tx: Transaction, ids: Sequence[int], plain: float, attached: float) -> int:
+    window = {"window": json.dumps(ids), **_before(plain, attached)}
+    found = _ids(tx.connection.execute(_SQL["prunable_raw"], window))
+    tx.connection.executemany(_SQL["prune_raw"], [{"id": raw} for raw in found])
+    tx.connection.execute(_SQL["vacuum"]).fetchall()
+    return len(found)
+
+
+def _before(plain: float, attached: float) -> dict[str, float]:
+    return {"plain": plain, "attached": attached}
+
+
+# --- cases -------------------------------------------------------------------------------------------------------------
+
+
+def old_cases(
+    connection: sqlite3.Connection, after: tuple[float, int], before: float
+) -> tuple[tuple[float, int] | None, list[str]]:
+    """The next cases that may go, and where to go on."""
+    values = {"updated_at": after[0], "number": after[1], "before": before, "most": WINDOW}
+    window = connection.execute(_SQL["old_cases"], values).fetchall()
+    numbers = json.dumps([number for number, _ in window])
+    found = _ids(connection.execute(_SQL["prunable_cases"], {"window": numbers, "before": before}))
+    last = (window[-1][1], window[-1][0]) if len(window) == WINDOW else None
+    return last, found
+
+
+def prune_cases(tx: Transaction, ids: Sequence[str], before: float) -> int:
+    numbers = _ids(tx.connection.execute(_SQL["case_numbers"], {"cases": json.dumps(ids)}))
+    found = _ids(tx.connection.execute(_SQL["prunable_cases"], {"window": json.dumps(numbers), "before": before}))
+    for name in CASE_PARTS:
+        tx.connection.execute(_SQL[name], {"cases": json.dumps(found)})
+    tx.connection.execute(_SQL["vacuum"]).fetchall()
+    return len(found)
+
+
+# --- keys --------------------------------------------------------------------------------------------------------------
+
+
+def old_keys(connection: sqlite3.Connection, after: int, before: float) -> tuple[int | None, list[int]]:
+    """The next entries that may go, and where to go on; None: what follows is too young."""
+    window = [row[0] for row in connection.execute(_SQL["gone_entries"], {"after": after, "most": WINDOW})]
+    ids = json.dumps(window)
+    found = _ids(connection.execute(_SQL["prunable_entries"], {"window": ids, "before": before}))
+    newest = connection.execute(_SQL["newest_of_entries"], {"window": ids}).fetchone()[0]
+    young = newest is None or newest >= before
+    return (None if len(window) < WINDOW or (young and not found) else window[-1]), found
+
+
+def prune_keys(tx: Transaction, ids: Sequence[int], before: float) -> int:
+    values = {"window": json.dumps(ids), "before": before}
+    found = _ids(tx.connection.execute(_SQL["prunable_entries"], values))
+    entries = {"entries": json.dumps(found)}
+    raws = _ids(tx.connection.execute(_SQL["key_raws"], entries))
+    for name in KEY_PARTS:
+        tx.connection.execute(_SQL[name], entries)
+    tx.connection.execute(_SQL["remove_raw"], {"raws": json.dumps(raws)})
+    tx.connection.execute(_SQL["vacuum"]).fetchall()
+    return len(found)
+
+
+def still_listed(tx: Transaction, ids: Sequence[int]) -> None:
+    """The server lists what it said was deleted or moved: such a key is never let go."""
+    tx.connection.execute(_SQL["still_listed"], {"entries": json.dumps(ids)})
+
+
+CASE_PARTS = tuple(name for name in _SQL if name.startswith("case_part_"))
+KEY_PARTS = tuple(name for name in _SQL if name.startswith("key_part_"))
+"""What goes with a case or a key, in this order: rows that name others first."""
+
+
+def _ids(cursor: sqlite3.Cursor) -> list[Any]:
+    return [row[0] for row in cursor]
+
+
+def _slices(ids: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [ids[at : at + size] for at in range(0, len(ids), size)]

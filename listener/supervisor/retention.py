@@ -1,0 +1,36 @@
+"""Lets go, once an hour, of what `[retention]` no longer wants kept. A failed sweep is begun anew by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import structlog
+
+from ..config import Config, Retention
+from ..ledger import Keep, Ledger
+
+EVERY = 3600.0
+"""Seconds between two sweeps; the first comes soon after the start."""
+FIRST = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+async def retain(ledger: Ledger, config: Callable[[], Config], now: Callable[[], float]) -> None:
+    """For ever. `config` gives that of the moment, so that a reload takes effect at the next sweep."""
+    await asyncio.sleep(FIRST)
+    while True:
+        pruned = await ledger.retention.sweep(keep_of(config().retention), now())
+        if any((pruned.raw, pruned.cases, pruned.keys)):
+            log.info("ledger.pruned", raw=pruned.raw, cases=pruned.cases, keys=pruned.keys)
+        await asyncio.sleep(EVERY)
+
+
+def keep_of(retention: Retention) -> Keep:
+    """The settings as the ledger takes them: what has no time is kept for ever."""
+    raw, attachments, cases, keys = (
+        math.inf if kept is None else kept for kept in (retention.raw, retention.attachments, retention.cases, retention.keys)
+    )
+    return Keep(raw, attachments, cases, keys)
