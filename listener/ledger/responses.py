@@ -141,8 +141,8 @@ class Responses:
         """What came of it; `again_at` (POSIX seconds) with DEFERRED, and with UNKNOWN where it may be sent once more."""
         await self._write(_settle, response, state, reason, again_at)
 
-    async def postpone(self, response: int, reason: str, again_at: float) -> None:
-        """It could not even be begun; look at it again later."""
+    async def postpone(self, response: int, reason: str, again_at: float | None) -> None:
+        """It was not begun: look at it again later, or (None) no more."""
         await self._write(_postpone, response, reason, again_at)
 
     # --- people ---------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def _settle(tx: Transaction, response: int, state: ResponseState, reason: str, a
     events.write(tx, [(entry, account, f"reply.{state}", detail)])
 
 
-def _postpone(tx: Transaction, response: int, reason: str, again_at: float) -> None:
+def _postpone(tx: Transaction, response: int, reason: str, again_at: float | None) -> None:
     tx.connection.execute(_SQL["postpone"], {"id": response, "reason": clean(reason), "due_at": again_at})
 
 
