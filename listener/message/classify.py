@@ -7,19 +7,20 @@ message.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from . import bounce as bounces
 from .classify_rules import asked, gather
-from .model import Automatic, Bounce, Kind
+from .model import Address, Automatic, Bounce, Kind
 from .structure import Part
 
 _BY_A_PERSON: Final = Automatic()
 
 
-def classify(root: Part, bounce: Bounce | None) -> tuple[Kind, Automatic]:
+def classify(root: Part, bounce: Bounce | None, from_: Sequence[Address]) -> tuple[Kind, Automatic]:
     """The kind and the two verdicts. Linear in the number of fields and parts; never raises."""
-    evidence = gather(root, bounce, bounce is not None and bounces.is_delayed(bounce))
+    evidence = gather(root, bounce, bounce is not None and bounces.is_delayed(bounce), from_)
     held = [rule for rule in asked(evidence) if rule.test(evidence)]
     if not held:
         return Kind.MESSAGE, _BY_A_PERSON

@@ -8,15 +8,15 @@ program wrote this) and `silent` (we must not answer by ourselves). A list membe
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from . import addresses, bounce_ses
+from . import bounce_ses
 from .bounce_notice import own_parts
-from .model import Bounce, Kind
+from .model import Address, Bounce, Kind
 from .structure import Part
 
 MAX_HOPS: Final = 50  # RFC 5321 §6.3 counts Received fields; Postfix gives up at 50
@@ -79,9 +79,8 @@ class Rule:
     fields: frozenset[str] = frozenset()
 
 
-def gather(root: Part, bounce: Bounce | None, delayed: bool) -> Evidence:
+def gather(root: Part, bounce: Bounce | None, delayed: bool, senders: Sequence[Address]) -> Evidence:
     """Read once what the rules need. Never raises."""
-    senders = addresses.read([value[:MAX_VALUE] for value in root.get_all("from")[:2]], [])
     local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
     subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
     parts = list(own_parts(root))

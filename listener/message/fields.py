@@ -26,13 +26,15 @@ _FIELD = re.compile(r"^([!-9;-~]{1,200}+)[ \t]*:[ \t]*(.*)", re.M)
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")  # all but tab, line feed and the escape of ISO-2022
 _CONTROLS = bytes(octet for octet in range(128) if _CONTROL.match(chr(octet)))
-_FOLD = re.compile(r"\n(?=[ \t])")
 
 
 def header_end(octets: bytes, start: int, end: int) -> tuple[int, int]:
     """Where the header block that begins at `start` stops and where the body begins, both at most `end`."""
     if octets.startswith((b"\n", b"\r\n"), start, end):
         return start, octets.index(b"\n", start) + 1
+    usual = octets.find(b"\n\r\n", start, end)
+    if usual >= 0 and octets.find(b"\n\n", start, usual) < 0 and octets.find(b"\n\r\r", start, usual) < 0:
+        return usual + 1, usual + 3
     found = _END_OF_HEADER.search(octets, start, end)
     return (found.start() + 1, found.end()) if found else (end, end)
 
@@ -46,7 +48,7 @@ def split(block: bytes, defects: list[str], declared: str = "") -> tuple[Fields,
         block = block[:MAX_HEADER_OCTETS]
         defects.append(f"header: over {MAX_HEADER_OCTETS} octets, the rest was not read")
     line_feeds = block.replace(b"\r", b"")
-    text = _FOLD.sub("", line_feeds.decode("latin-1"))
+    text = line_feeds.decode("latin-1").replace("\n ", " ").replace("\n\t", "\t")  # unfolded, RFC 5322 §2.2.3
     if len(line_feeds.translate(None, _CONTROLS)) != len(line_feeds):
         text = _CONTROL.sub("", text)
     found = _FIELD.findall(text)

@@ -11,7 +11,7 @@ and elements that no reader sees (`display:none`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape, unescape
 
 import nh3
@@ -23,6 +23,10 @@ MAX_LIST_DEPTH = 20
 MAX_TREE_DEPTH = 400  # beyond this nh3 (and any tree builder) slows down quadratically
 MAX_OPEN_FORMATTING = 60  # `<b>`, `<font>`… left open are copied into every later paragraph
 
+Step = tuple[str, str, str]
+"""A tag's name, with its `/` when it closes, or "" where no tag is; its attributes; and the text behind it."""
+
+_SPLIT_AT = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9:_-]*+)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>|[^<>]*+>)", re.S)
 _TOKEN = re.compile(
     r"([^<]+)"
     r"|<(/?)([a-zA-Z][a-zA-Z0-9:_-]*+)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>|[^<>]*+>)"
@@ -59,6 +63,11 @@ _BLOCKS = _PARAGRAPHS | frozenset(_BLOCK_NAMES.split())
 _VOID = frozenset(_VOID_NAMES.split())
 _ONLY_BLOCKS = _BLOCKS - {"blockquote", "ul", "ol", "li", "pre"}
 _MEANT = _BLOCKS | frozenset(["br", "ul", "ol", "td", "th", "a", "img"])
+# What each tag, with the `/` of a closing one, does to the text; a tag that is not here does nothing.
+_NONE, _ENDS, _ENDS_PARAGRAPH, _OPENS, _CLOSES = range(5)
+_EFFECTS = dict.fromkeys(_MEANT, _OPENS) | {f"/{name}": _CLOSES for name in _MEANT}
+_EFFECTS |= {slash + name: _ENDS for name in _ONLY_BLOCKS - _PARAGRAPHS for slash in ("", "/")}
+_EFFECTS |= {slash + name: _ENDS_PARAGRAPH for name in _ONLY_BLOCKS & _PARAGRAPHS for slash in ("", "/")}
 _SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
 _FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
 
@@ -73,36 +82,72 @@ def to_text(markup: str) -> str:
         markup = _SPACES.sub(" ", markup)
     if not (hides := "none" in markup):  # nothing is hidden, so these can go before they are looked at
         markup = _INLINE.sub("", markup)
-    writer, hidden = _Writer(), _Hidden()
-    line = writer.line
-    for text, closing, name, attributes, loose in _tokens(markup):
-        if name:
-            name = name.lower()
-            if hidden.name:
-                hidden.inside(name, bool(closing))
-            elif hides and not closing and "none" in attributes and hidden.begins(name, attributes):
-                continue
-            elif name in _ONLY_BLOCKS:
-                writer.end_block(name)
-            elif name in _MEANT:
-                writer.close(name) if closing else writer.open(name, attributes)
-        elif text == " " and collapsed and not line:
-            continue
-        elif not hidden.name and (text := text or loose):
-            if "&" in text:
-                text = _unescape(text)
-            if line and not writer.preformatted:
-                line.append(text if collapsed else _BLANKS.sub(" ", text))
-            else:
-                writer.text(text)
+    steps = _steps(markup)
+    writer = _Writer()
+    _write(_seen_steps(steps) if hides else steps, writer, collapsed)
     return writer.result()
 
 
-def _tokens(markup: str) -> Iterable[tuple[str, ...]]:
-    """The groups of `_TOKEN`, all at once where they are few: that takes half the time."""
+def _steps(markup: str) -> Iterable[Step]:
+    """The markup step by step. Where every `<` begins a tag, as nearly always, one split finds them all."""
     if len(markup) <= MAX_AT_ONCE:
-        return _TOKEN.findall(markup)
-    return (token.groups("") for token in _TOKEN.finditer(markup))
+        pieces = _SPLIT_AT.split(markup)
+        if len(pieces) // 3 == markup.count("<"):
+            return zip(["", *pieces[1::3]], ["", *pieces[2::3]], pieces[::3], strict=True)
+    return _one_by_one(markup)
+
+
+def _one_by_one(markup: str) -> Iterator[Step]:
+    name = attributes = ""
+    for token in _TOKEN.finditer(markup):
+        if token[3]:
+            if name:
+                yield name, attributes, ""
+            name, attributes = token[2] + token[3], token[4]
+        elif text := token[1] or token[5]:
+            yield name, attributes, text
+            name = attributes = ""
+    yield name, attributes, ""
+
+
+def _seen_steps(steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps without the elements that no reader sees."""
+    hidden = _Hidden()
+    for name, attributes, text in steps:
+        bare = name.lower()
+        if hidden.name:
+            hidden.inside(bare.removeprefix("/"), bare[:1] == "/")
+            name = attributes = ""
+        elif "none" in attributes and bare[:1] != "/" and hidden.begins(bare, attributes):
+            continue
+        if not hidden.name:
+            yield name, attributes, text
+
+
+def _write(steps: Iterable[Step], writer: _Writer, collapsed: bool) -> None:
+    """Every tag that means something to the writer, and every text, in order."""
+    line, effect_of = writer.line, _EFFECTS.get
+    for name, attributes, text in steps:
+        if name:
+            effect = effect_of(name) or effect_of(name.lower(), _NONE)
+            if effect == _ENDS:
+                writer.end_block()
+            elif effect == _ENDS_PARAGRAPH:
+                writer.end_paragraph()
+            elif effect == _CLOSES:
+                writer.close(name[1:].lower())
+            elif effect == _OPENS:
+                writer.open(name.lower(), attributes)
+        if not text or (text == " " and collapsed and not line):
+            continue
+        if "&" in text:
+            text = _unescape(text)
+        if line and not writer.preformatted:
+            line.append(text if collapsed else _BLANKS.sub(" ", text))
+        elif not collapsed or "\n" in text:
+            writer.text(text)
+        elif not text.isspace():
+            writer.begin(text)
 
 
 def safe_html(markup: str) -> str:
@@ -207,17 +252,17 @@ class _Writer:
         """Text at the beginning of a line, or anywhere in preformatted text."""
         if self.preformatted:
             first, *rest = text.replace("\r\n", "\n").split("\n")
-            self._put(first)
+            self.begin(first)
             for line in rest:
                 self.line_break()
-                self._put(line)
+                self.begin(line)
         elif self.line or not text.isspace():
-            self._put(_BLANKS.sub(" ", text) if "\n" in text else text)
+            self.begin(_BLANKS.sub(" ", text) if "\n" in text else text)
 
     def open(self, name: str, attributes: str) -> None:
         """A tag that does more than to end a block."""
         if name in _BLOCKS:
-            self.end_block(name)
+            self._end(name)
         if name == "br":
             self.line_break()
         elif name == "blockquote":
@@ -233,13 +278,13 @@ class _Writer:
         elif name == "a" and (href := _HREF.search(attributes)):
             self._link = (_unescape(href[1] or href[2] or href[3]).strip(), len(self.line))
         elif name == "img" and (alt := _ALT.search(attributes)):
-            self._put(f"[{_BLANKS.sub(' ', _unescape(alt[1] or alt[2])).strip()}]")
+            self.begin(f"[{_BLANKS.sub(' ', _unescape(alt[1] or alt[2])).strip()}]")
 
     def close(self, name: str) -> None:
         if name == "a":
             self._end_link()
         elif name in _BLOCKS:
-            self.end_block(name)
+            self._end(name)
         if name == "blockquote":
             self._quote = max(0, self._quote - 1)
         elif name in ("ul", "ol") and self._lists:
@@ -258,7 +303,8 @@ class _Writer:
         self._flush()
         return "\n".join(self._lines).strip("\n")
 
-    def _put(self, text: str) -> None:
+    def begin(self, text: str) -> None:
+        """Text that may be the first of its line, as it is."""
         if not self.line and (self._mark or self._blank_owed is not None) and text.strip():
             if self._blank_owed is not None:
                 self._blank_line(min(self._blank_owed, self._quote))
@@ -267,19 +313,28 @@ class _Writer:
                 self._begun, self._mark = self._mark, ""
         self.line.append(text)
 
-    def end_block(self, name: str) -> None:
+    def end_block(self) -> None:
         """What a block's opening and its closing tag have in common; all there is to most blocks."""
         if self.line:
             self._flush()
-        if name in _PARAGRAPHS and self._lines and (self._blank_owed is None or self._blank_owed > self._quote):
+
+    def end_paragraph(self) -> None:
+        """The same of a block that stands apart from others."""
+        if self.line:
+            self._flush()
+        if self._lines and (self._blank_owed is None or self._blank_owed > self._quote):
             self._blank_owed = self._quote
+
+    def _end(self, name: str) -> None:
+        self.end_paragraph() if name in _PARAGRAPHS else self.end_block()
 
     def _flush(self) -> None:
         if not self.line:
             return
-        line = "".join(self.line)
+        line = self.line[0] if len(self.line) == 1 else "".join(self.line)
         if not self.preformatted:
-            line = line.replace("\xa0", " ")
+            if not line.isascii():
+                line = line.replace("\xa0", " ")
             line = (_SPACES.sub(" ", line) if "  " in line else line).lstrip(" ")
         if shown := line.rstrip():
             self._lines.append(_prefix(self._quote) + self._begun + shown if self._quote or self._begun else shown)
@@ -310,7 +365,7 @@ class _Writer:
         self._link = None
         label = "".join(self.line[start:]).strip()
         if label and target.lower().startswith(_SHOWN_SCHEMES) and _bare(label) not in _bare(target):
-            self._put(f" <{target}>")
+            self.begin(f" <{target}>")
 
 
 def _prefix(quote: int) -> str:

@@ -101,7 +101,7 @@ def shared_attribution(line: str) -> int | None:
     for index in range(1, len(tokens)):
         first = tokens[index]
         opens = position > 2 and first[:1].isupper() and _word(first) in PHRASES.openers
-        if opens and any(map(_has_digit, tokens[index : index + OPENING_TOKENS])):
+        if opens and any(map(_DIGIT.search, tokens[index : index + OPENING_TOKENS])):
             return offset + position + 1 if _evidence(tail[position:])[1] else None
         position += len(first) + 1
     return None
@@ -159,8 +159,8 @@ def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:
     verb, strong, weak = _evidence(joined)
     strong = strong and ("@" in joined or lines[end].rstrip()[-1] in _CLOSINGS)
     tokens = lines[start].strip(EDGES).replace("<", " <").split() or [""]
-    dated = any(map(_has_digit, tokens[:OPENING_TOKENS])) and _word(tokens[0]) in PHRASES.openers
-    dated = dated or _has_digit("".join(tokens[:3]))
+    dated = any(map(_DIGIT.search, tokens[:OPENING_TOKENS])) and _word(tokens[0]) in PHRASES.openers
+    dated = dated or _DIGIT.search("".join(tokens[:3])) is not None
     named = verb and any("@" in token for token in tokens[:NAME_TOKENS])
     if dated or named:
         return Attribution(start, end + 1, strong) if strong or weak else None
@@ -198,10 +198,6 @@ def has_address(text: str) -> bool:
 def date_and_time(text: str) -> tuple[bool, bool]:
     text = text[:MAX_ATTRIBUTION]
     return bool(_YEAR.search(text) or _NUMERIC_DATE.search(text)), _TIME.search(text) is not None
-
-
-def _has_digit(token: str) -> bool:
-    return _DIGIT.search(token) is not None
 
 
 def _word(token: str) -> str:

@@ -111,12 +111,16 @@ def _scanned(lines: list[str]) -> Body:
     for index, text in enumerate(bare):
         if not text:
             continue
-        first, last, head = text[0], text[-1], text[:MAX_FIELD_NAME]
+        first, last = text[0], text[-1]
         ordinary = (text[-3:-1] if last in _STOPS else text[-2:]) in _ORDINARY
-        if ordinary and first not in _MARKED and not (hinted and (":" in head or ">" in head or "：" in head)):
+        if first == ">":
+            if ((ordinary or len(text) > MAX_TORN) and lines[index][0] == ">") or is_quoted(lines[index]):
+                body.quoted[index] = True
+                continue
+        elif ordinary and not hinted and first not in _MARKED:
             continue
-        if first == ">" and (((ordinary or len(text) > MAX_TORN) and lines[index][0] == ">") or is_quoted(lines[index])):
-            body.quoted[index] = True
+        head = text[:MAX_FIELD_NAME]
+        if ordinary and first not in _MARKED and not (":" in head or ">" in head or "：" in head):
             continue
         if last in ":：>" or (last in EDGES and may_end(text)) or text.rpartition(" ")[2].casefold().strip(TOKEN_EDGE) in VERBS:
             body.ends.append(index)

@@ -99,13 +99,14 @@ def _entity(raw: bytes, start: int, end: int, default: str, defects: list[str]) 
     headers, early = fields.split(block, defects, "" if block.isascii() else _declared_charset(raw, start))
     if early is not None:
         body = start + early
-    declared = next((value for name, value in headers if name == "content-type"), "")
-    content_type, params = parameters.parse(declared) if declared else (default, {})
-    if "/" not in content_type:
-        if declared:
+    part = Part(headers, default, {}, raw, body, end)
+    if declared := part.get("content-type"):
+        content_type, part.params = parameters.parse(declared)
+        if "/" in content_type:
+            part.content_type = content_type
+        else:
             defects.append(f"content-type: no type in {declared[:40]!r}, read as {default}")
-        content_type = default
-    return Part(headers, content_type, params, raw, body, end)
+    return part
 
 
 def _declared_charset(raw: bytes, start: int) -> str:

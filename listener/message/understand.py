@@ -27,7 +27,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
     from_ = addresses.read(root.get_all("from"), defects)
     _field_defects(root, own, defects)
     notice = bounce.read(root)
-    kind, automatic = classify.classify(root, notice)
+    kind, automatic = classify.classify(root, notice, from_)
     return InboundMessage(
         message_id=message_id,
         subject=root.text("subject")[:MAX_SUBJECT],

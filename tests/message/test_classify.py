@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.message import bounce, classify, tree
+from listener.message import addresses, bounce, classify, tree
 from listener.message.bounce_words import REASONS
 from listener.message.classify_rules import MAX_HOPS, RULES, Rule, gather
-from listener.message.model import Automatic, Kind
+from listener.message.model import Address, Automatic, Kind
+from listener.message.structure import Part
 
 PAGE = Path(__file__).parents[2] / "docs" / "classification.md"
 PERSON = "From: Ann <ann@example.net>\nReturn-Path: <ann@example.net>\nSubject: My parcel\n"
@@ -22,7 +24,11 @@ FAILED = "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; bob@example.net\nAct
 
 def classified(fields: str = "", body: str = "\nHello", person: str = PERSON) -> tuple[Kind, Automatic]:
     root = tree.read((person + fields + body).encode()).root
-    return classify.classify(root, bounce.read(root))
+    return classify.classify(root, bounce.read(root), senders(root))
+
+
+def senders(root: Part) -> Sequence[Address]:
+    return addresses.read(root.get_all("from"), [])
 
 
 def dsn(action: str) -> str:
@@ -213,4 +219,4 @@ def test_a_rule_holds_only_where_one_of_the_fields_it_names_is_present(rule: Rul
     header, blank, body = fields.partition("\n\n")
     others = [line for line in (PERSON + header).split("\n") if line.partition(":")[0].lower() not in rule.fields]
     without = tree.read("\n".join(others).encode() + (blank + body).encode()).root
-    assert not rule.test(gather(without, None, False))
+    assert not rule.test(gather(without, None, False, senders(without)))
