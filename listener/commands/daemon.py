@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 from datetime import date
 
 import structlog
 
+from ..config import Config
 from ..config.files import warnings
 from ..config.load import load
 from ..errors import Fault
+from .begun import expecting, hint, mark_of, remember
 from .settings import find
 
 log = structlog.get_logger(__name__)
@@ -21,17 +24,23 @@ log = structlog.get_logger(__name__)
 
 def run(arguments: argparse.Namespace) -> int:
     """`listener run`: the daemon, until a signal ends it."""
+    from ..ledger import LEDGER
     from ..supervisor import Supervisor
     from ..telemetry import configure
 
     configure(sys.stderr, is_terminal=False if arguments.json else None)
-    path = find(arguments.config)
-    config = load(path, account_trouble=_trouble)
-    for said in warnings(config, date.today()):
+    path, mark = find(arguments.config), mark_of(os.environ)
+
+    def read() -> Config:
+        return expecting(load(path, account_trouble=_trouble), mark)
+
+    config = read()
+    lost = [] if (config.listener.state_dir / LEDGER).exists() else [hint(mark)]
+    for said in filter(None, [*warnings(config, date.today()), *lost]):
         log.warning("configuration.warning", said=said)
 
     async def daemon() -> int:
-        return await Supervisor(config, reread=lambda: load(path, account_trouble=_trouble)).run()
+        return await Supervisor(config, reread=read, on_ready=lambda: remember(mark)).run()
 
     return asyncio.run(daemon())
 

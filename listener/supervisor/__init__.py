@@ -72,6 +72,7 @@ class Supervisor:
         now: Callable[[], float] = time.time,
         chance: random.Random | None = None,
         end_at_once: Callable[[int], object] = os._exit,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.metrics = Metrics()
@@ -80,6 +81,7 @@ class Supervisor:
         self._now = now
         self._chance = chance or random.Random()
         self._end_at_once = end_at_once
+        self._on_ready = on_ready
         self._notifier = Notifier()
         self._code = FINE
         self._draining = False
@@ -166,6 +168,7 @@ class Supervisor:
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         await self._fleet.start(self.config.accounts, self.config)
         self._notifier.ready(self._in_words())
+        self._on_ready()
         log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
 
     def _keep(self, name: str, work: Work) -> asyncio.Task[None]:
