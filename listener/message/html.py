@@ -1,6 +1,6 @@
-"""HTML mail as text that reads well, and as HTML that is safe to show.
+"""HTML mail as text that reads well.
 
-`to_text` is called where a message has no text part, `safe_html` by the console. Text comes from one pass over tags
+`to_text` is called where a message has no text part. Text comes from one pass over tags
 (never from a tree: tree builders take quadratic time on deep nesting), so any markup is read in linear time.
 
 What the text keeps: paragraphs, list marks, table rows (cells apart by a tab), `> ` before quoted lines, `label <url>` for
@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from html import escape, unescape
-
-import nh3
+from html import unescape
 
 MAX_HTML = 2 * 1024 * 1024
 MAX_AT_ONCE = 64 * 1024
 MAX_QUOTE_DEPTH = 10
 MAX_LIST_DEPTH = 20
-MAX_TREE_DEPTH = 400  # beyond this nh3 (and any tree builder) slows down quadratically
-MAX_OPEN_FORMATTING = 60  # `<b>`, `<font>`… left open are copied into every later paragraph
 
 Step = tuple[str, str, str]
 """A tag's name, with its `/` when it closes, or "" where no tag is; its attributes; and the text behind it."""
@@ -68,8 +64,7 @@ _NONE, _ENDS, _ENDS_PARAGRAPH, _OPENS, _CLOSES = range(5)
 _EFFECTS = dict.fromkeys(_MEANT, _OPENS) | {f"/{name}": _CLOSES for name in _MEANT}
 _EFFECTS |= {slash + name: _ENDS for name in _ONLY_BLOCKS - _PARAGRAPHS for slash in ("", "/")}
 _EFFECTS |= {slash + name: _ENDS_PARAGRAPH for name in _ONLY_BLOCKS & _PARAGRAPHS for slash in ("", "/")}
-_SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
-_FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
+SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
 
 
 def to_text(markup: str) -> str:
@@ -150,34 +145,6 @@ def _write(steps: Iterable[Step], writer: _Writer, collapsed: bool) -> None:
             writer.begin(text)
 
 
-def safe_html(markup: str) -> str:
-    """The markup without anything that runs, loads from elsewhere or leaves its frame; too tangled to clean, its text."""
-    if not tractable(markup):
-        return f"<pre>{escape(to_text(markup))}</pre>"
-    return _CLEANER.clean(markup[:MAX_HTML])
-
-
-def tractable(markup: str) -> bool:
-    """Whether a tree builder such as nh3 can read the markup in reasonable time: bounded size, depth and open formatting."""
-    if len(markup) > MAX_HTML:
-        return False
-    depth = formatting = 0
-    for match in _TAG.finditer(markup):
-        name = match[2].lower()
-        if name in _SELF_CLOSING:
-            continue
-        step = -1 if match[1] else 1
-        depth = max(0, depth + step)
-        if name in _FORMATTING:
-            formatting = max(0, formatting + step)
-        if depth > MAX_TREE_DEPTH or formatting > MAX_OPEN_FORMATTING:
-            return False
-    return True
-
-
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]*)")
-
-
 def _unescape(text: str) -> str:
     text = text.replace("&nbsp;", "\xa0")  # by far the most frequent
     if "&" not in text:
@@ -222,7 +189,7 @@ class _Hidden:
         self._depth = 0
 
     def begins(self, name: str, attributes: str) -> bool:
-        if name in _SELF_CLOSING or not _HIDDEN.search(attributes):
+        if name in SELF_CLOSING or not _HIDDEN.search(attributes):
             return False
         self.name, self._depth = name, 1
         return True
@@ -375,40 +342,3 @@ def _prefix(quote: int) -> str:
 def _bare(target: str) -> str:
     """A link without what people leave out when they write it."""
     return re.sub(r"^(?:https?://|mailto:)?(?:www\.)?", "", target.strip().lower()).rstrip("/")
-
-
-def _attribute(element: str, attribute: str, value: str) -> str | None:
-    """Nothing is loaded from elsewhere: pictures only from the message itself, links only where a person may click them."""
-    lowered = value.strip().lower()
-    if element == "img" and attribute == "src":
-        return value if lowered.startswith(_OWN_PICTURES) else None
-    if attribute == "href":
-        return value if lowered.startswith(_LINK_SCHEMES) else None
-    if attribute == "style":
-        return None if "url" in lowered or "\\" in lowered or "(" in lowered.replace("rgb(", "") else value
-    return value
-
-
-_OWN_PICTURES = ("cid:", "data:image/png", "data:image/gif", "data:image/jpeg", "data:image/webp")
-_LINK_SCHEMES = ("http://", "https://", "mailto:", "tel:")
-_STYLES = (
-    "color background-color font-family font-size font-style font-weight text-align text-decoration text-indent line-height"
-    " vertical-align white-space margin margin-top margin-right margin-bottom margin-left padding padding-top padding-right"
-    " padding-bottom padding-left border border-top border-right border-bottom border-left border-color border-style"
-    " border-width border-collapse border-spacing width max-width list-style-type direction"
-)
-_ATTRIBUTES = {tag: {name for name in names if name != "cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
-_ATTRIBUTES["*"] = {"style", "title", "dir", "lang", "align", "valign", "width", "height", "bgcolor"}
-_ATTRIBUTES["font"] = {"color", "size", "face"}
-_ATTRIBUTES["table"] |= {"border", "cellpadding", "cellspacing"}
-_CLEANER = nh3.Cleaner(
-    tags=nh3.ALLOWED_TAGS | {"font"},
-    clean_content_tags={"script", "style", "title", "noframes", "template", "textarea"},
-    attributes=_ATTRIBUTES,
-    attribute_filter=_attribute,
-    filter_style_properties=set(_STYLES.split()),
-    set_tag_attribute_values={"a": {"target": "_blank"}},
-    url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
-    url_relative="deny",
-    link_rel="noopener noreferrer nofollow",
-)

@@ -58,7 +58,7 @@ def body(octets: bytes) -> None:
 
 
 def markup(octets: bytes) -> None:
-    from listener.message.html import safe_html
+    from listener.message.safe_html import safe_html
 
     message(b"From: a@b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + octets)
     assert "<script" not in safe_html(octets.decode("utf-8", "replace")).lower()

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from ...message import Trust
 from ...message.fields import header_end
-from ...message.html import safe_html
 from ...message.model import Attachment, InboundMessage
+from ...message.safe_html import safe_html
 from ...parsing.worker import Worker
 
 MAX_SHOWN = 256 * 1024
