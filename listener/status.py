@@ -43,6 +43,8 @@ class AccountStatus:
     since: float = field(default_factory=time.time)
     last_success: float | None = None
     last_error: str | None = None
+    sender_error: str | None = None
+    """Why its answers cannot be sent; None: they can, as far as we know."""
     next_retry: float | None = None
     token_expiry: float | None = None
     certificate_expiry: float | None = None

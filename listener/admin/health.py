@@ -79,7 +79,8 @@ class Health:
             return "draining"
         if not self.ledger.writable or self.not_live():
             return "unavailable"
-        return "degraded" if any(status.state in TROUBLED for status in self.statuses()) else "ok"
+        troubled = any(status.state in TROUBLED or status.sender_error for status in self.statuses())
+        return "degraded" if troubled else "ok"
 
     def states(self) -> dict[AccountState, int]:
         """How many accounts are in each state; every state is named."""
@@ -115,6 +116,7 @@ def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: 
         "since": timestamp(status.since),
         "last_success": timestamp(status.last_success),
         "last_error": status.last_error,
+        "sender_error": status.sender_error,
         "lag_messages": status.lag_messages,
         "oldest_unprocessed": timestamp(oldest_unprocessed),
         "idle_age": idle_age(status, clock),

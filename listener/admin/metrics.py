@@ -56,6 +56,12 @@ class Metrics:
         assert isinstance(histogram, Histogram), name
         (histogram.labels(*labels) if labels else histogram).observe(max(0.0, seconds))
 
+    def set(self, name: str, value: float) -> None:
+        """Make this gauge without labels show that."""
+        gauge = self._made[name]
+        assert isinstance(gauge, Gauge), name
+        gauge.set(value)
+
     def count_accepted(self, protocol: str, accepted: Accepted) -> None:
         """One commit of a receiver."""
         self.count("messages_staged_total", protocol, by=accepted.accepted)

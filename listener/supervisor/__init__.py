@@ -42,6 +42,7 @@ from .fleet import Fleet
 from .keeper import Work, keep
 from .retention import retain
 from .seams import Seams
+from .sending import Sending, open_sending, sending_plan
 from .storage import StorageWatch
 
 ROUND = 5.0
@@ -52,6 +53,8 @@ LANDING = 10.0
 """Seconds that messages in flight get to be stored when we stop (R-96)."""
 HOOKS = 30.0
 """Seconds that running hooks get to finish when we stop (R-96)."""
+MAIL = 10.0
+"""Seconds that mail under way gets to be taken by its server when we stop (R-96)."""
 
 FIXED_LIMITS = ("fetch_budget", "login_rate", "parse_timeout", "parse_memory")
 """Limits that take effect at the start only."""
@@ -134,6 +137,7 @@ class Supervisor:
             self._parser = self._seams.make_parser(self.config.limits)
             self._dispatcher = self._make_dispatcher()
             undo.pop_all()
+            self._sending = self._open_sending()
 
     def _make_dispatcher(self) -> Dispatcher:
         metrics = self.metrics
@@ -149,6 +153,10 @@ class Supervisor:
         )
 
     def _note_latency(self, account: str, seconds: float) -> None:
+    def _open_sending(self) -> Sending:
+        about = (self.config, self.ledger, self._tokens, self.metrics, self._seams.open_carrier)
+        return open_sending(*about, self._fleet.statuses, self._now, self._chance.uniform)
+
         if (known := self.config.account(account)) is not None:
             self.metrics.observe("message_latency_seconds", seconds, known.receiver.protocol)
 
@@ -167,6 +175,7 @@ class Supervisor:
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         await self._fleet.start(self.config.accounts, self.config)
+        self._tasks.append(self._keep("outbox", self._sending.outbox.run))
         self._notifier.ready(self._in_words())
         self._on_ready()
         log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
@@ -286,6 +295,7 @@ class Supervisor:
     async def _change_to(self, new: Config) -> None:
         """Start what is new among the hooks, which may be refused; then apply the rest, which may not."""
         hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
+        sending_plan(new)  # may be refused too
         await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
         await self._apply(new, hosts)
 
@@ -305,6 +315,7 @@ class Supervisor:
         self._hosts = {name: host for name, host in (before | hosts).items() if name in needed}
         await self._dispatcher.update(self._hosts, self._plans, limits_of(new))
         await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
+        self._sending.update(new)
         self.config = new.model_copy(update={"listener": self.config.listener, "admin": self.config.admin})
         begin = diff.added | diff.changed
         await self._fleet.start([account for account in new.accounts if account.id in begin], new)
@@ -324,6 +335,7 @@ class Supervisor:
             log.warning("drain.unfinished", what="messages in flight stay on the server")
         await self._dispatcher.drain(0.0 if lost else HOOKS)
         await self._parser.close()
+        await self._sending.outbox.drain(0.0 if lost else MAIL)
         await self._stop_hosts()
         await self._fleet.stop(self._fleet.ids())
         for task in self._tasks:

@@ -18,6 +18,7 @@ from ..hooks import HookHost
 from ..hooks.build import build_hosts, rebuilt
 from ..ledger import Ledger
 from ..mailbox import Mailbox
+from ..outbox import OpenCarrier, open_carrier
 from ..parsing import Parser
 from ..protocols.opening import open_mailbox
 
@@ -52,3 +53,4 @@ class Seams:
     build_hosts: Callable[[Config], Hosts] = build_hosts
     rebuild_hosts: Callable[[Config, Hosts, Config], Hosts] = rebuilt
     make_parser: Callable[[Limits], Parser] = make_parser
+    open_carrier: OpenCarrier = open_carrier
