@@ -6,8 +6,8 @@ too much (`ledger/flood.py`).
 
 Rules of the file
 1. Order decides: the first rule whose every condition holds. Without one the message is accepted.
-2. An answer to our own mail (a valid token) is never judged by its kind, and a bounce of our own mail by no rule at all: whoever
-   ignores bounces must not lose the news that our answers do not arrive.
+2. An answer to our own mail (a valid token) is never judged by its kind, and a bounce of our own mail by no rule at all:
+   whoever ignores bounces must not lose the news that our answers do not arrive.
 3. Everything is linear in the length of the message and of the rules: a pattern has stars, never a regular expression.
 """
 

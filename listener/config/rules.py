@@ -1,7 +1,7 @@
 """The settings of rules before cases, and of the limit on floods: `[[rules]]`, `[[accounts.rules]]`, `[accounts.flood]`.
 
-Part of `config.py`; `listener/rules.py` judges by them, docs/rules.md explains them. What one setting cannot know alone (two rules of
-one name, a rule behind one that always holds) is `rule_conflicts` and `rule_warnings`.
+Part of `config.py`; `listener/rules.py` judges by them, docs/rules.md explains them. What one setting cannot know alone (two rules
+of one name, a rule behind one that always holds) is `rule_conflicts` and `rule_warnings`.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Conditions(Table):
 
 
 class Rule(Table):
-    """What to do with mail before it comes into a case; in order, the account's own before the general ones, the first that holds."""
+    """What to do with mail before it comes into a case: the first that holds, an account's own before the general ones."""
 
     name: Text = setting(
         REQUIRED,

@@ -58,7 +58,7 @@ class _Work:
 
 
 class Filing:
-    """The stage. `plans` and `limits` are asked for those of the moment; `held` is called when something was held for a flood."""
+    """The stage. `plans` and `limits` are asked for those of the moment; `held` is called when a flood was held."""
 
     def __init__(
         self,
@@ -227,15 +227,17 @@ class Filing:
         parsed = [work.parsed for work in batch if work.parsed is not None]
         async with self.committing:
             plans = self._plans()
-            hooks = {work.account: plans[work.account].hooks for work in batch if work.account in plans}
-            cases = await self._file(parsed, hooks)
+            accounts = {work.account: plans[work.account] for work in batch if work.account in plans}
+            cases = await self._file(parsed, accounts)
         self._taken.difference_update(work.id for work in batch)
         self._tell(batch, cases)
 
-    async def _file(self, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> dict[int, str | None]:
+    async def _file(self, batch: Sequence[Parsed], plans: Mapping[str, AccountPlan]) -> dict[int, str | None]:
         """The case of each entry that could be filed. A batch that cannot be filed as a whole is filed one by one."""
+        hooks = {account: plan.hooks for account, plan in plans.items()}
+        rules = {account: plan.cases for account, plan in plans.items()}
         try:
-            return dict(await until_writable(lambda: self._ledger.file(batch, hooks)))
+            return dict(await until_writable(lambda: self._ledger.file(batch, hooks, rules)))
         except LedgerError:
             raise
         except Exception as error:  # a fault of one row must not stop the others (rule 3)
@@ -243,7 +245,7 @@ class Filing:
                 return await self._bury(batch[0], error)
         cases: dict[int, str | None] = {}
         for one in batch:
-            cases |= await self._file([one], hooks)
+            cases |= await self._file([one], plans)
         return cases
 
     async def _bury(self, parsed: Parsed, error: Exception) -> dict[int, str | None]:

@@ -1,7 +1,7 @@
 """Asks the rules about a parsed message, before the ledger's transaction: no I/O, and what to file comes out.
 
-Called by `filing.py` for every message that could be parsed. Whatever was released from quarantine is through: somebody looked at
-it, or it has been judged before it was held. What no rule lets through by name, and nobody released, counts towards the limit on
+Called by `filing.py` for every message that could be parsed. Whatever was released from quarantine is through: somebody looked
+at it, or it was judged before it was held. What no rule lets through by name, and nobody released, counts towards the limit on
 floods; the ledger, which alone knows what came before, decides that (`ledger/flood.py`).
 """
 

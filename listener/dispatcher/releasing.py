@@ -1,7 +1,7 @@
 """Releases what was held for a flood, step by step, once its sender is quiet. The ledger says what is due and when.
 
-Run by `Dispatcher`; woken when something was held, and else by the clock. Each step is one transaction, so whatever was released
-before a crash is on its way, and the rest is held and due.
+Run by `Dispatcher`; woken when something was held, and else by the clock. Each step is one transaction, so whatever was
+released before a crash is on its way, and the rest is held and due.
 """
 
 from __future__ import annotations

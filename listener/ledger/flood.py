@@ -1,11 +1,11 @@
 """Floods: too much mail from one sender is held, and released in order once the sender is quiet; nothing is ever dropped.
 
-`Flood` is asked by `filing` for each message of a batch, in the transaction that files it, so the count survives a restart and is
-exact within a batch; it costs two look-ups a batch. `release_due` is called by the dispatcher when the ledger says that something is
-due, `release_some` by people who want it through at once.
+`Flood` is asked by `filing` for each message of a batch, in the transaction that files it, so the count survives a restart and
+is exact within a batch; it costs two look-ups a batch. `release_due` is called by the dispatcher when something is due,
+`release_some` by people who want it through at once.
 
 Rules of the file
-1. While anything of a sender is held or on its way from there, whatever follows from that sender is held behind it: order is kept.
+1. While anything of a sender is held or on its way from there, whatever follows from that sender is held behind it, in order.
 2. What is held is released AT_ONCE messages every STEP seconds after `release_after` seconds of quiet, and at the latest after
    LONGEST: a sender who is never quiet must not starve.
 """
