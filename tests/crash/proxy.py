@@ -68,10 +68,21 @@ class Proxy:
 
     async def _call(self, name: str, method: Any, args: Any, kwargs: Any) -> Any:
         called = f"{self._prefix}.{name}"
-        number = self._gate.enter(called)
+        try:
+            number = self._gate.enter(called)
+        except Exception:
+            if name == "close":
+                self._hang_up()
+            raise
         result = await method(*args, **kwargs)
         self._gate.leave(called, number)
         return result
+
+    def _hang_up(self) -> None:
+        """A mailbox that cannot be closed politely has lost its connection: else its server would think it open still."""
+        session = getattr(self._target, "session", None)
+        if session is not None:
+            session.connection.close()
 
     async def _generate(self, name: str, source: Any) -> AsyncIterator[Any]:
         called = f"{self._prefix}.{name}"
