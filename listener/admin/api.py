@@ -18,11 +18,11 @@ from aiohttp.typedefs import Middleware
 
 from .. import __version__
 from ..config import Admin
+from .console import Console
 from .guard import Guard, Handler
 from .headers import SAFETY
 from .health import Health
 from .metrics import CONTENT_TYPE, Metrics
-from .page import PlainPages
 from .places import Places
 from .problems import Denied, Failure
 from .routes import API, ROUTES, Route, arguments
@@ -63,12 +63,14 @@ class Api:
         self.verbs = verbs.with_sessions(self.sessions)
         places = Places.of(settings or Admin())
         self.guard = Guard(Tokens(token, verbs.ledger.access), self.sessions, Throttle(clock), places)
-        self.site = Site(self.guard, pages or PlainPages(), health)
+        self.site = Site(self.guard, pages or Console(self.verbs, health, metrics), health)
 
     def admin_application(self) -> web.Application:
         """What `[admin] bind` serves."""
         routes = self._probes() + self.site.routes() + self._guarded(self._privileged(private=False))
-        return self._application(routes, self._faults, self._under_our_name)
+        app = self._application(routes, self._faults, self._under_our_name)
+        app.cleanup_ctx.extend(self.site.running())
+        return app
 
     def probe_application(self) -> web.Application:
         """What `[admin] probe_bind` serves: nothing that needs a token."""

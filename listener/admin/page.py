@@ -5,6 +5,7 @@ They show no address, subject or account name.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -13,6 +14,9 @@ from aiohttp import web
 from jinja2 import Environment, StrictUndefined, Template
 
 from .health import Health
+
+Running = Callable[[web.Application], AsyncIterator[None]]
+"""What works while an application runs, as its `cleanup_ctx` takes it."""
 
 
 @cache
@@ -33,6 +37,10 @@ class PlainPages:
 
     def routes(self) -> list[web.RouteDef]:
         """No pages of its own."""
+        return []
+
+    def running(self) -> Sequence[Running]:
+        """Nothing."""
         return []
 
     def login_page(self, request: web.Request, *, next: str, error: str, status: int) -> web.StreamResponse:

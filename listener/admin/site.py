@@ -6,6 +6,7 @@ every fault becomes a page of its own, and whoever has no login sees at `/` how 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -16,14 +17,15 @@ from .guard import NOT_LET_IN, SAFE_METHODS, Guard, Handler
 from .headers import PAGE
 from .health import Health
 from .login import Login
-from .page import state_page
+from .page import Running, state_page
 from .places import local_path
 from .problems import Denied, failure, problem
 from .routes import API
 from .visitor import VISITOR
 
-STATIC = "/static/"
-"""Below it are files without anybody's data, for the sign-in page too."""
+OPEN = ("/static/", "/oauth/callback")
+"""Served without a session: files without anybody's data, for the sign-in page too; and where an issuer sends a browser back
+to after consent, which comes without our cookie (SameSite=Strict) and is known by one of its own."""
 
 
 class Pages(Protocol):
@@ -31,6 +33,10 @@ class Pages(Protocol):
 
     def routes(self) -> list[web.RouteDef]:
         """Pages, and files below `/static/`. Every page's handler finds `request[VISITOR]`."""
+        ...
+
+    def running(self) -> Sequence[Running]:
+        """What works while the application runs: contexts for its `cleanup_ctx`."""
         ...
 
     def login_page(self, request: web.Request, *, next: str, error: str, status: int) -> web.StreamResponse:
@@ -51,11 +57,15 @@ class Site:
 
     def routes(self) -> list[web.RouteDef]:
         """The console's, each behind its guard, and signing in and out."""
-        made = [(r, self._open(r) if r.path.startswith(STATIC) else self._page(r)) for r in self._pages.routes()]
+        made = [(r, self._open(r) if r.path.startswith(OPEN) else self._page(r)) for r in self._pages.routes()]
         made += [(r, self._open(r)) for r in self._login.routes()]
         if not any(route.path == "/" for route, _ in made):
             made.append((web.get("/", self._state), self._state))
         return [web.route(route.method, route.path, handler) for route, handler in made]
+
+    def running(self) -> Sequence[Running]:
+        """Of the pages."""
+        return self._pages.running()
 
     def _page(self, route: web.RouteDef) -> Handler:
         handler: Handler = route.handler

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from aiohttp import web
 
 from ..health import Health
 from ..metrics import Metrics
+from ..page import Running
 from ..verbs import Verbs
 from ..visitor import VISITOR
+from .access import AccessPages
+from .account_form import AccountForm
+from .accounts import AccountPages
 from .cases import CasePages
 from .desk import Desk
 from .held import HeldPages
 from .messages import MessagePages
 from .overview import OverviewPages
+from .profiles import ProfilePages
 from .rendering import Rendering
+from .replies import ReplyPages
 
 HEADINGS: Mapping[int, str] = {
     400: "This request makes no sense",
@@ -42,16 +48,18 @@ class Console:
         self._rendering = Rendering(now)
         self.desk = Desk(verbs, health, metrics, self._rendering)
         self._overview = OverviewPages(self.desk)
-        self._pages = (self._overview, MessagePages(self.desk), HeldPages(self.desk), CasePages(self.desk))
+        self._profiles = ProfilePages(self.desk)
+        kinds = (MessagePages, HeldPages, CasePages, ReplyPages, AccountForm, AccountPages, AccessPages)
+        self._pages = (self._overview, self._profiles, *(kind(self.desk) for kind in kinds))
 
     def routes(self) -> list[web.RouteDef]:
         """Pages, and files below `/static/`."""
         found = [route for pages in self._pages for route in pages.routes()]
-        return [*found, web.get("/static/{name}", self._rendering.static)]
+        return [*found, web.get("/static/{name}", self._rendering.static), *self._profiles.open_routes()]
 
-    def running(self, app: web.Application) -> AsyncIterator[None]:
+    def running(self) -> list[Running]:
         """For the application's `cleanup_ctx`: what works while it runs."""
-        return self._overview.sampling(app)
+        return [self._overview.sampling]
 
     def login_page(self, request: web.Request, *, next: str, error: str, status: int) -> web.StreamResponse:
         """The sign-in form. Shows no address, subject or account."""

@@ -104,10 +104,19 @@ class Desk:
         rows = await getattr(self.verbs, verb)(**{**arguments, "limit": limit})
         return rows, rows[-1]["id"] if len(rows) == limit else None
 
+    def by(self, request: web.Request) -> Verbs:
+        """The verbs, ordered by whoever asks: that is what the audit says."""
+        return self.verbs.by(request[VISITOR].name)
+
+    def accounts(self, request: web.Request) -> Any:
+        """The verbs of accounts and profiles, likewise."""
+        verbs: Any = self.by(request)
+        return verbs.accounts_
+
     async def order(self, request: web.Request, verb: str, **arguments: Any) -> Any:
         """Do what a person ordered. Raises what the verb raises."""
         self._totals_at = float("-inf")  # the next page counts again
-        return await getattr(self.verbs.by(request[VISITOR].name), verb)(**arguments)
+        return await getattr(self.by(request), verb)(**arguments)
 
     async def totals(self) -> dict[str, int]:
         """Messages by state, over all accounts."""
@@ -118,6 +127,14 @@ class Desk:
                 found[state] = found.get(state, 0) + number
             self._totals = found
         return self._totals
+
+    async def counts_of(self, account: str) -> dict[str, int]:
+        """Messages of one account by state."""
+        found = dict[str, int]()
+        for (name, state, _), number in (await self.verbs.ledger.counts()).items():
+            if name == account:
+                found[state] = found.get(state, 0) + number
+        return found
 
     def _navigation(self, totals: dict[str, int]) -> tuple[Group, ...]:
         held, dead = totals.get("quarantined", 0), totals.get("dead", 0)

@@ -6,12 +6,13 @@ Every value is escaped (autoescape), an unknown name is an error (StrictUndefine
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from ... import __version__
 from . import times, words
@@ -66,6 +67,11 @@ class Rendering:
             "size": words.size,
             "reason": words.reason,
             "thousands": thousands,
+            "prose": prose,
+            "flat": lambda settings: list(flat(settings)),
+            "account_event": lambda kind: words.ACCOUNT_EVENTS.get(
+                kind, words.plain(kind).replace(".", ": ").replace("_", " ")
+            ),
         }
         environment.globals |= {
             "message_state": lambda value: words.said(words.MESSAGE_STATES, value),
@@ -86,6 +92,26 @@ class Rendering:
 def thousands(number: int | float) -> str:
     """12,345."""
     return f"{number:,.0f}"
+
+
+def prose(text: str) -> Markup:
+    """A setting's prose: escaped, and what stands in backquotes as code."""
+    pieces = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(one) if n % 2 else escape(one) for n, one in enumerate(pieces))
+
+
+def flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Every setting by its dotted name, in words; secrets are only said to be there."""
+    for key, value in settings.items():
+        name = f"{path}{key}"
+        if value == {"set": True}:
+            yield name, "kept, not shown"
+        elif isinstance(value, Mapping):
+            yield from flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            yield name, ", ".join(map(str, value))
+        elif value not in (None, "", False):
+            yield name, "yes" if value is True else str(value)[:300]
 
 
 def _contents(folder: str) -> dict[str, str]:

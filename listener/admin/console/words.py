@@ -97,6 +97,14 @@ REASONS: Mapping[str, str] = {
     "loop": "It carries marks of a mail loop.",
 }
 
+ACCOUNT_EVENTS: Mapping[str, str] = {
+    "account.paused": "Paused by an operator",
+    "account.resumed": "Switched on by an operator",
+    "account.baseline": "Began with this folder: mail that was there before does not count",
+    "account.reset": "The server gave its ids anew; known mail is recognised",
+    "server.said": "A notice of the mail server",
+}
+
 ADVICE: Mapping[str, str] = {
     "auth_failed": "Check user and password, then restart it. It is tried once an hour, so that the mailbox is not locked.",
     "needs_consent": "Open the authentication profile and give consent again; the account goes on by itself.",

@@ -178,7 +178,7 @@ function listen() {
 
 async function probe() {
   try {
-    const answer = await fetch(location.href, { method: "HEAD", headers: { Accept: "text/html" }, redirect: "manual" });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
     if (answer.status === 401 || answer.type === "opaqueredirect") return location.reload();
   } catch {
     // still gone

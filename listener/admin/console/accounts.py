@@ -1,0 +1,110 @@
+"""Email accounts: the list with live state, one account with what can be ordered, and what it has been through.
+
+Making and changing one is `account_form.py`. Accounts of a file are shown and not edited; everything else about them works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from ...errors import Refused
+from ..verbs import NotFound
+from .desk import Desk, Told
+from .listing import PAGE, Filters
+from .messages import download
+
+TROUBLE = frozenset({"backoff", "auth_failed", "needs_consent", "parked"})
+EVENTS = 20
+"""Events of an account that its page shows."""
+ORDERS: Mapping[str, str] = {"pause": "paused", "resume": "switched on", "restart": "started again"}
+
+
+class AccountPages:
+    """Handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        orders = [web.post(f"/accounts/{{account}}/{order}", self._order) for order in ORDERS]
+        return [
+            web.get("/accounts", self._list),
+            web.get("/accounts/{account}", self._show),
+            web.get("/accounts/{account}/toml", self._export),
+            web.post("/accounts/{account}/delete", self._delete),
+            *orders,
+        ]
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        filters = Filters.of(request)
+        rows = [row for row in await self._desk.verbs.accounts() if _fits(row, filters)]
+        rows.sort(key=lambda row: row["id"])
+        later = [row for row in rows if row["id"] > filters.before]
+        shown = later[:PAGE]
+        following = filters.after(shown[-1]["id"]).address("/accounts") if len(later) > PAGE else ""
+        first = filters.begin().address("/accounts") if filters.before else ""
+        return await self._desk.page(
+            request, "accounts.html", rows=shown, filters=filters, total=len(rows), following=following, first=first
+        )
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["account"]
+        row = await self._row(name)
+        account = await self._desk.accounts(request).account(name)
+        events = await self._desk.verbs.ledger.account_events(name, limit=EVENTS)
+        counts = await self._desk.counts_of(name)
+        return await self._desk.page(
+            request,
+            "account.html",
+            row=row,
+            account=account,
+            events=events,
+            counts=counts,
+            steps=None,
+            preview=None,
+            trouble="",
+        )
+
+    async def _row(self, name: str) -> Mapping[str, Any]:
+        """The account's live state."""
+        found = next((row for row in await self._desk.verbs.accounts() if row["id"] == name), None)
+        if found is None:
+            raise NotFound(f"there is no account {name[:64]!r}")
+        return found
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["account"]
+        answer = await self._desk.accounts(request).export_account(name)
+        return web.Response(text=answer["toml"], headers=download(f"{name}.toml"))
+
+    async def _order(self, request: web.Request) -> web.StreamResponse:
+        name, order = request.match_info["account"], request.path.rpartition("/")[2]
+        back = f"/accounts/{name}"
+        try:
+            verbs = self._desk.accounts(request) if order == "restart" else self._desk.by(request)
+            await getattr(verbs, order)(name)
+        except Refused as error:
+            return self._desk.done(back, Told(str(error), "bad"))
+        return self._desk.done(back, Told(f"The account is {ORDERS[order]}."))
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["account"]
+        version = str((await request.post()).get("version", ""))
+        try:
+            await self._desk.accounts(request).delete_account(name, version)
+        except Refused as error:
+            return self._desk.done(f"/accounts/{name}", Told(str(error), "bad"))
+        return self._desk.done("/accounts", Told(f"The account {name} is removed. Its messages and cases stay."))
+
+
+def _fits(row: Mapping[str, Any], filters: Filters) -> bool:
+    if filters.state == "trouble" and row["state"] not in TROUBLE and not row.get("missing_folders"):
+        return False
+    if filters.state not in ("", "trouble") and row["state"] != filters.state:
+        return False
+    words = filters.text.casefold()
+    return not words or words in f"{row['id']} {row.get('name') or ''} {row.get('protocol') or ''}".casefold()

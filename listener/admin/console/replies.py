@@ -1,0 +1,26 @@
+"""Replies: what was sent, what waits, what was suppressed and by which rule."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from .desk import Desk
+from .listing import Filters, addresses
+
+
+class ReplyPages:
+    """Handlers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        return [web.get("/replies", self._list)]
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        filters = Filters.of(request)
+        asked = {"account": filters.account, "state": filters.state, "before": filters.before}
+        rows, cursor = await self._desk.list("replies", {name: value for name, value in asked.items() if value})
+        pager = addresses(filters, "/replies", rows, cursor)
+        return await self._desk.page(request, "replies.html", rows=rows, filters=filters, pager=pager)
