@@ -29,17 +29,16 @@ from ..admin.metrics import Metrics
 from ..admin.server import AdminServer, AdminUnavailable, admin_token
 from ..admin.verbs import Verbs
 from ..backoff import Backoff
-from ..config import Account, Config, changes
-from ..dispatcher import AccountPlan, Dispatcher, DispatchLimits, Observer
+from ..config import Config, changes
+from ..dispatcher import AccountPlan, Dispatcher, Observer
 from ..errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from ..hooks import HookHost
 from ..hooks.build import start_hosts, stop_hosts
-from ..protocols.opening import trust_of
-from ..rules import FloodLimit, compiled
 from ..systemd import Notifier
 from .account_runner import Shared, described
 from .fleet import Fleet
 from .keeper import Work, keep
+from .plans import keyring_of, limits_of, plans_of
 from .retention import retain
 from .seams import Seams
 from .sending import Sending, open_sending, sending_plan
@@ -91,7 +90,7 @@ class Supervisor:
         self._reload_wanted = False
         self._reloading: asyncio.Task[None] | None = None
         self._stirred = asyncio.Event()
-        self._plans = plans_of(config)
+        self._plans: dict[str, AccountPlan] = {}
         self._hosts: dict[str, HookHost] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -121,6 +120,7 @@ class Supervisor:
         async with AsyncExitStack() as undo:
             self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
             undo.push_async_callback(self.ledger.close)
+            self._plans = plans_of(self.config, keyring_of(listener, self.config.accounts))
             self._storage = StorageWatch(self.ledger, self._fatal, self._chance)
             self.ledger.watch_commits(partial(self.metrics.observe, "db_commit_seconds"))
             self._tokens = self._seams.make_tokens(self.config, self.ledger)
@@ -136,8 +136,8 @@ class Supervisor:
             await self.admin.start(admin, listener.state_dir)
             self._parser = self._seams.make_parser(self.config.limits)
             self._dispatcher = self._make_dispatcher()
-            undo.pop_all()
             self._sending = self._open_sending()
+            undo.pop_all()
 
     def _make_dispatcher(self) -> Dispatcher:
         metrics = self.metrics
@@ -152,11 +152,11 @@ class Supervisor:
             uniform=self._chance.uniform,
         )
 
-    def _note_latency(self, account: str, seconds: float) -> None:
     def _open_sending(self) -> Sending:
         about = (self.config, self.ledger, self._tokens, self.metrics, self._seams.open_carrier)
         return open_sending(*about, self._fleet.statuses, self._now, self._chance.uniform)
 
+    def _note_latency(self, account: str, seconds: float) -> None:
         if (known := self.config.account(account)) is not None:
             self.metrics.observe("message_latency_seconds", seconds, known.receiver.protocol)
 
@@ -174,8 +174,8 @@ class Supervisor:
     async def _start(self) -> None:
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
-        await self._fleet.start(self.config.accounts, self.config)
         self._tasks.append(self._keep("outbox", self._sending.outbox.run))
+        await self._fleet.start(self.config.accounts, self.config)
         self._notifier.ready(self._in_words())
         self._on_ready()
         log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
@@ -294,12 +294,13 @@ class Supervisor:
 
     async def _change_to(self, new: Config) -> None:
         """Start what is new among the hooks, which may be refused; then apply the rest, which may not."""
-        hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
         sending_plan(new)  # may be refused too
+        plans = plans_of(new, keyring_of(self.config.listener, new.accounts))
+        hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
         await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
-        await self._apply(new, hosts)
+        await self._apply(new, hosts, plans)
 
-    async def _apply(self, new: Config, hosts: dict[str, HookHost]) -> None:
+    async def _apply(self, new: Config, hosts: dict[str, HookHost], plans: dict[str, AccountPlan]) -> None:
         """Restart what changed, end what was removed, start what was added; leave the rest alone."""
         diff = changes(self.config, new)
         log.info("reload.applied", added=sorted(diff.added), removed=sorted(diff.removed), changed=sorted(diff.changed))
@@ -310,12 +311,12 @@ class Supervisor:
         await self._tokens.update(new.oauth)
         # Deliveries of removed accounts are still finished, so their hooks stay until the next start.
         removed = {id: plan for id, plan in self._plans.items() if new.account(id) is None}
-        before, self._plans = self._hosts, removed | plans_of(new)
+        before, self._plans = self._hosts, removed | plans
         needed = {name for plan in self._plans.values() for name in plan.hooks}
         self._hosts = {name: host for name, host in (before | hosts).items() if name in needed}
         await self._dispatcher.update(self._hosts, self._plans, limits_of(new))
-        await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
         self._sending.update(new)
+        await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
         self.config = new.model_copy(update={"listener": self.config.listener, "admin": self.config.admin})
         begin = diff.added | diff.changed
         await self._fleet.start([account for account in new.accounts if account.id in begin], new)
@@ -334,8 +335,8 @@ class Supervisor:
         if not await self._fleet.hold(0.0 if lost else LANDING):
             log.warning("drain.unfinished", what="messages in flight stay on the server")
         await self._dispatcher.drain(0.0 if lost else HOOKS)
-        await self._parser.close()
         await self._sending.outbox.drain(0.0 if lost else MAIL)
+        await self._parser.close()
         await self._stop_hosts()
         await self._fleet.stop(self._fleet.ids())
         for task in self._tasks:
@@ -345,23 +346,6 @@ class Supervisor:
         await self.admin.stop()
         await self._tokens.close()
         await self.ledger.close()
-
-
-def limits_of(config: Config) -> DispatchLimits:
-    """The dispatcher's bounds as the configuration sets them."""
-    return DispatchLimits(hook_attempts=config.limits.hook_attempts, hook_concurrency=config.limits.hook_concurrency)
-
-
-def plans_of(config: Config) -> dict[str, AccountPlan]:
-    """What the dispatcher is told of each account."""
-    return {account.id: plan_of(account, config) for account in config.accounts}
-
-
-def plan_of(account: Account, config: Config) -> AccountPlan:
-    """One account's hooks, trust, rules (its own, then the general ones) and limit on floods."""
-    flood = account.flood
-    limit = FloodLimit(flood.messages, flood.within, flood.release_after) if flood.messages else None
-    return AccountPlan(tuple(account.hooks), trust_of(account), compiled(account.rules, config.rules), limit)
 
 
 def _gave_up(code: int, error: ListenerError) -> int:
