@@ -103,14 +103,15 @@ def _setting_of(model: type[Table], loc: KeyPath) -> KeyPath:
     for key in loc:
         path.append(key)
         field = at.model_fields.get(str(key))
-        inner = _table_in(field.annotation) if field else None
+        inner = table_in(field.annotation) if field else None
         if inner is None:
             break
         at = inner
     return tuple(path)
 
 
-def _table_in(annotation: Any) -> type[Table] | None:
+def table_in(annotation: Any) -> type[Table] | None:
+    """The model of a setting that is a table, else None."""
     if get_origin(annotation) in (Union, UnionType):
         annotation = next((a for a in get_args(annotation) if a is not type(None)), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, Table) else None
@@ -132,7 +133,7 @@ def field_at(model: type[Table], at: KeyPath) -> tuple[type[Table], FieldInfo | 
     """The model that holds the setting, and its field (None for an unknown one)."""
     for key in at[:-1]:
         field = model.model_fields.get(str(key))
-        inner = _table_in(field.annotation) if field else None
+        inner = table_in(field.annotation) if field else None
         if inner is None:
             return model, None
         model = inner
@@ -177,8 +178,8 @@ def tables(model: type[Table] = Config, path: str = "") -> Iterator[tuple[str, t
     """Every table with its TOML title, such as `[accounts.receiver]`, in the order of the models."""
     for name, field in model.model_fields.items():
         args = get_args(field.annotation)
-        of_many = next((a for a in args if _table_in(a)), None) if get_origin(field.annotation) in (tuple, dict) else None
-        inner = _table_in(of_many if of_many is not None else field.annotation)
+        of_many = next((a for a in args if table_in(a)), None) if get_origin(field.annotation) in (tuple, dict) else None
+        inner = table_in(of_many if of_many is not None else field.annotation)
         if inner is None:
             continue
         title = f"{path}.{name}".lstrip(".") + (".NAME" if get_origin(field.annotation) is dict else "")

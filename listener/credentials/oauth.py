@@ -65,6 +65,7 @@ class Token:
     value: Secret
     issued_at: float
     expires_at: float
+    scope: str = ""
 
     def left(self, now: float) -> float:
         """Seconds that it is still good for."""
@@ -133,7 +134,7 @@ class TokenSource:
     async def _renew(self) -> Token:
         begun = self._clock()
         issued = await self._fetch()
-        self._token = Token(issued.access_token, begun, begun + issued.lifetime)
+        self._token = Token(issued.access_token, begun, begun + issued.lifetime, issued.scope)
         return self._token
 
 

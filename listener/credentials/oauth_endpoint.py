@@ -53,6 +53,9 @@ _CONSENT = frozenset({"invalid_grant", "interaction_required", "consent_required
 _CONSENT_CODES = ("AADSTS65001", "AADSTS50076", "AADSTS50079", "AADSTS50173", "AADSTS70000", "AADSTS700082", "AADSTS700084")
 _TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 _KNOWN = (
+    ("AADSTS50011", "client_id", "register our redirect address with the application (docs/providers.md)"),
+    ("redirect_uri_mismatch", "client_id", "register our redirect address with the application (docs/providers.md)"),
+    ("AADSTS7000218", "client_secret_file", "the application is no public client: give its secret"),
     ("AADSTS7000222", "client_secret_file", "the application's secret has expired: make a new one in Entra"),
     ("AADSTS7000215", "client_secret_file", "write the secret's value, not its id"),
     ("AADSTS700016", "client_id", "the application is not known in this tenant: check client_id and tenant"),
@@ -71,11 +74,12 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What an issuer gave. `lifetime` in seconds."""
+    """What an issuer gave. `lifetime` in seconds; `scope` as the issuer names it, "" where it does not (RFC 6749 §5.1)."""
 
     access_token: Secret
     lifetime: float
     refresh_token: Secret | None = None
+    scope: str = ""
 
 
 class TokenEndpoint:
@@ -99,6 +103,11 @@ class TokenEndpoint:
     async def refresh(self, token: Secret) -> Issued:
         """A token for a refresh token (RFC 6749 §6)."""
         return await self._request({"grant_type": "refresh_token", "refresh_token": token.reveal()})
+
+    async def redeem(self, code: str, verifier: str, redirect_uri: str) -> Issued:
+        """Tokens for the code that a browser came back with (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
+        return await self._request(form)
 
     # --- the request ----------------------------------------------------------------------------------------------------
 
@@ -189,7 +198,8 @@ class TokenEndpoint:
         except (TypeError, ValueError):
             lifetime = LIFETIME
         lifetime = min(max(lifetime, SHORTEST), LONGEST) if lifetime == lifetime else LIFETIME
-        return Issued(Secret(access), lifetime, Secret(refresh) if isinstance(refresh, str) and refresh else None)
+        scope = _clean(answer["scope"]) if isinstance(answer.get("scope"), str) else ""
+        return Issued(Secret(access), lifetime, Secret(refresh) if isinstance(refresh, str) and refresh else None, scope)
 
     @property
     def _where(self) -> str:

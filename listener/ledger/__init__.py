@@ -6,6 +6,7 @@ sql/ for every statement.
 
 from .access import Order, Scope, TokenRecord
 from .directory import LEDGER
+from .kept import EditedMeanwhile, Kept, KeptKind, secret_name
 from .ledger import Ledger
 from .records import (
     Accepted,
@@ -21,6 +22,7 @@ from .records import (
     Rebind,
     Receipts,
     ReleasedHeld,
+    ReleasedSome,
     Row,
     State,
 )
@@ -36,7 +38,10 @@ __all__ = [
     "DeliveryState",
     "DueDelivery",
     "DueEntry",
+    "EditedMeanwhile",
     "Keep",
+    "Kept",
+    "KeptKind",
     "Ledger",
     "Order",
     "Parsed",
@@ -45,8 +50,10 @@ __all__ = [
     "Rebind",
     "Receipts",
     "ReleasedHeld",
+    "ReleasedSome",
     "Row",
     "Scope",
     "State",
     "TokenRecord",
+    "secret_name",
 ]
