@@ -49,6 +49,7 @@ ROUTES = (
     Route("resume", "POST", "/accounts/{account}/resume"),
     Route("messages", "GET", "/messages", ("state", *PAGED)),
     Route("quarantine", "GET", "/quarantine", PAGED),
+    Route("release_some", "POST", "/quarantine/release", ("reason", "account", "sender", "after")),
     Route("explain", "GET", "/messages/{entry}"),
     Route("export", "GET", "/messages/{entry}/raw"),
     Route("retry", "POST", "/messages/{entry}/retry"),

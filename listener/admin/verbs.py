@@ -105,6 +105,18 @@ class Verbs(TokenVerbs):
             await self.controls.wake(account)
         return changed
 
+    async def release_some(
+        self, reason: str | None = None, account: str | None = None, sender: str | None = None, after: str | int = 0
+    ) -> Row:
+        """Let through what fits among the next in quarantine; asked again with `after` until that is null, all of it."""
+        self._known(account)
+        number = entry_id(after)
+        async with self.order("release_some", account or "all", reason=reason, sender=sender, after=number):
+            step = await self.ledger.release_some(reason=reason, account=account, sender=sender, after=number)
+        for one in filter(self.controls.known, step.to_fetch):
+            await self.controls.wake(one)
+        return {"released": step.messages, "after": step.after}
+
     async def backup(self, file: str = "") -> Row:
         """Copy the ledger to a new file while it is in use."""
         path = Path(file)

@@ -108,6 +108,34 @@ def change(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def release(arguments: argparse.Namespace) -> int:
+    """`listener release ENTRY… | --reason R --account A --sender S | --all`."""
+    wanted = {name: getattr(arguments, name) for name in ("reason", "account", "sender")}
+    chosen = arguments.all or any(value is not None for value in wanted.values())
+    if bool(arguments.ids) == chosen:
+        raise CommandFailed("name messages, or say which by --reason, --account and --sender (or --all), and not both")
+    return _release_all(arguments, wanted) if chosen else change(arguments)
+
+
+def _release_all(arguments: argparse.Namespace, wanted: Mapping[str, str | None]) -> int:
+    """Step by step, so that a large quarantine blocks nobody; the count so far on standard error where a person looks on."""
+    printer, released, after = _printer(arguments), 0, 0
+    watched = sys.stderr.isatty()
+    with _call(arguments) as call:
+        while after is not None:
+            step = call("release_some", after=after, **wanted)
+            released, after = released + step["released"], step["after"]
+            if watched:
+                print(f"\r{released} released", end="", file=sys.stderr, flush=True)
+    if watched:
+        print(file=sys.stderr)
+    if arguments.json:
+        printer.json({"released": released})
+    else:
+        printer.line(f"{released} released")
+    return 0
+
+
 def _changed(answer: Mapping[str, Any]) -> str:
     if "paused" in answer:
         return f"{answer['id']}: {'paused' if answer['paused'] else 'resumed'}"

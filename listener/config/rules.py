@@ -1,7 +1,7 @@
 """The settings of rules before cases, and of the limit on floods: `[[rules]]`, `[[accounts.rules]]`, `[accounts.flood]`.
 
-Part of `config.py`; `listener/rules.py` judges by them, docs/rules.md explains them. What one setting cannot know alone (two rules
-of one name, a rule behind one that always holds) is `rule_conflicts` and `rule_warnings`.
+Part of `config.py`; `listener/rules.py` judges by them, docs/rules.md explains them. What one setting cannot know alone (two
+rules of one name, a rule behind one that always holds) is `rule_conflicts` and `rule_warnings`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from ..rules import Pace, addresses
 from . import bulk, verbs
 from .events import clean
-from .records import Arrival, Parsed, ReleasedHeld, State
+from .records import Arrival, Parsed, ReleasedHeld, ReleasedSome, State
 from .sql import load
 from .writer import Transaction
 
@@ -123,19 +123,16 @@ def _release_of(tx: Transaction, account: str, sender: str) -> int:
     return min(len(oldest), AT_ONCE)
 
 
-def release_some(
-    tx: Transaction, reason: str | None, account: str | None, sender: str | None, after: int
-) -> tuple[int, int | None]:
-    """Release what fits among the next entries in quarantine: how many, and the id to go on from (None: that was all)."""
+def release_some(tx: Transaction, reason: str | None, account: str | None, sender: str | None, after: int) -> ReleasedSome:
+    """Release what fits among the next entries in quarantine."""
     name = "quarantined" if account is None else "quarantined_of_account"
     values = {"account": account, "after": after, "most": LOOKED_AT_ONCE}
     rows = tx.connection.execute(_SQL[name], values).fetchall()
     by = addresses([sender]) if sender is not None else None
     fitting = [
-        entry
-        for entry, _, said, _, whom in rows
+        (entry, whose)
+        for entry, whose, said, whom in rows
         if reason in (None, said, said.partition(":")[0]) and (by is None or by(whom or ""))
     ]
-    for entry in fitting:
-        verbs.release(tx, entry)
-    return len(fitting), rows[-1][0] if len(rows) == LOOKED_AT_ONCE else None
+    to_fetch = frozenset(whose for entry, whose in fitting if verbs.release(tx, entry) == State.QUARANTINED)
+    return ReleasedSome(len(fitting), rows[-1][0] if len(rows) == LOOKED_AT_ONCE else None, to_fetch)

@@ -25,12 +25,28 @@ from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..message import parse_quickly
 from ..message.model import InboundMessage
-from . import accepting, backup, deliveries, directory, filing, flood, moving, planning, queries, receiving, retention, verbs
+from . import (
+    accepting,
+    backup,
+    casebook,
+    deliveries,
+    directory,
+    filing,
+    flood,
+    moving,
+    planning,
+    queries,
+    receiving,
+    responding,
+    retention,
+    verbs,
+)
 from .access import Access
 from .kept import KeptSettings
-from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, Row, Storage
+from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, ReleasedSome, Row, Storage
 from .responses import Responses
 from .retention import Retention
+from .search import Search
 from .storage import Readers, open_writer
 from .writer import Transaction, Writer
 
@@ -256,8 +272,8 @@ class Ledger:
 
     async def release_some(
         self, *, reason: str | None = None, account: str | None = None, sender: str | None = None, after: int = 0
-    ) -> tuple[int, int | None]:
-        """Release what fits among the next in quarantine: how many, and the entry to go on after (None: that was all)."""
+    ) -> ReleasedSome:
+        """Release what fits among the next in quarantine, by reason or its first word, account and sender (a pattern)."""
         return await self._write(flood.release_some, reason, account, sender, after, wakes=True)
 
     async def release_held(self) -> ReleasedHeld:

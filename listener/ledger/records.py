@@ -109,6 +109,15 @@ class ReleasedHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasedSome:
+    """One step of a release by hand: how many, the entry to go on after (None: that was all), and whose mail must be fetched."""
+
+    messages: int
+    after: int | None
+    to_fetch: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """An entry and what became of parsing it. `reason` with a state IGNORED or QUARANTINED ends it before a case.
 

@@ -147,3 +147,17 @@ def test_a_question_never_makes_the_ledger_that_is_expected_to_be_there(listener
 def test_an_empty_list_says_so_to_people_and_nothing_to_scripts(listener, config):
     assert listener("messages") == (0, "", "no messages\n")
     assert listener("messages", "--json") == (0, "", "")
+
+
+def test_a_release_of_all_that_fits_counts_them(listener, filled):
+    assert listener("release", "--reason", "flood") == (0, "0 released\n", "")
+    assert listener("release", "--reason", "too_large", "--account", "support", "--json") == (0, '{"released": 1}\n', "")
+    assert listener("release", "--sender", "nobody@example.com") == (0, "0 released\n", "")
+    assert listener("release", "--all") == (0, "2 released\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["4", "--all"], ["4", "--reason", "flood"]])
+def test_a_release_names_messages_or_says_which_and_not_both(listener, filled, words):
+    code, out, err = listener("release", *words)
+    assert (code, out) == (1, "")
+    assert "name messages, or say which" in err

@@ -7,7 +7,7 @@ import pytest
 
 from listener.config import Rule
 from listener.dispatcher import AccountPlan, Dispatcher, Observer
-from listener.ledger import flood
+from listener.ledger import ReleasedSome, flood
 from listener.mailbox import Extent, Fetched, Listing, Page, SyncState
 from listener.rules import FloodLimit, compiled
 from tests.dispatcher.world import INBOX, UIDS, FakeHook, FakeParser, eventually, mail, receive
@@ -240,11 +240,11 @@ async def test_a_release_by_hand_of_all_of_a_sender_leaves_the_others(ledger, li
         await receive_at(ledger, [clock.now] * 4)
         await receive_at(ledger, [clock.now] * 4, "bob@example.org", first=5)
         await settled(ledger, states, {"done": 2, "quarantined(flood)": 6})
-        assert await ledger.release_some(reason="rule") == (0, None)
-        assert await ledger.release_some(reason="flood", account="elsewhere") == (0, None)
-        assert await ledger.release_some(reason="flood", account="support", sender="example.org") == (3, None)
+        assert await ledger.release_some(reason="rule") == ReleasedSome(0, None)
+        assert await ledger.release_some(reason="flood", account="elsewhere") == ReleasedSome(0, None)
+        assert await ledger.release_some(reason="flood", account="support", sender="example.org") == ReleasedSome(3, None)
         await settled(ledger, states, {"done": 5, "quarantined(flood)": 3})
-        assert await ledger.release_some() == (3, None)
+        assert await ledger.release_some() == ReleasedSome(3, None)
         await settled(ledger, states, {"done": 8})
 
 
@@ -255,8 +255,9 @@ async def test_a_large_quarantine_is_released_bit_by_bit(ledger, limited, clock,
         await settled(ledger, states, {"done": 15, "quarantined(flood)": 25})
         steps, after = [], 0
         while after is not None:
-            released, after = await ledger.release_some(reason="flood", after=after)
-            steps.append(released)
+            step = await ledger.release_some(reason="flood", after=after)
+            steps.append(step.messages)
+            after = step.after
         assert steps == [10, 10, 5]
         await settled(ledger, states, {"done": 40})
 

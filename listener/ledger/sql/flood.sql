@@ -40,9 +40,9 @@ UPDATE floods SET due_at = :due_at WHERE account = :account AND sender = :sender
 DELETE FROM floods WHERE account = :account AND sender = :sender;
 
 -- name: quarantined
-SELECT e.id, e.account, e.reason, e.extent, m.sender FROM entries AS e LEFT JOIN messages AS m ON m.entry = e.id
+SELECT e.id, e.account, e.reason, m.sender FROM entries AS e LEFT JOIN messages AS m ON m.entry = e.id
 WHERE e.state = 'quarantined' AND e.id > :after ORDER BY e.id LIMIT :most;
 
 -- name: quarantined_of_account
-SELECT e.id, e.account, e.reason, e.extent, m.sender FROM entries AS e LEFT JOIN messages AS m ON m.entry = e.id
+SELECT e.id, e.account, e.reason, m.sender FROM entries AS e LEFT JOIN messages AS m ON m.entry = e.id
 WHERE e.account = :account AND e.state = 'quarantined' AND e.id > :after ORDER BY e.id LIMIT :most;
