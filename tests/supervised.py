@@ -93,6 +93,7 @@ class Rig:
     hosts: dict[str, Any] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
     mailboxes: dict[str, FakeMailbox] = field(default_factory=dict)
+    traces: dict[str, Any] = field(default_factory=dict)
     logins: list[tuple[str, float]] = field(default_factory=list)
     ended_at_once: list[int] = field(default_factory=list)
     ledger: Any = None
@@ -125,7 +126,8 @@ class Rig:
             self.ledger = SteadyLedger(await Ledger.open(*args, **kwargs), self.loop)
         return self.ledger
 
-    async def _open_mailbox(self, account: Any, config: Config, token_of: Any) -> Any:
+    async def _open_mailbox(self, account: Any, config: Config, token_of: Any, *, trace: Any = None) -> Any:
+        self.traces[account.id] = trace
         if account.receiver.oauth:
             await token_of(account.receiver.oauth, account.receiver.user, account.receiver.protocol.value)()
         self.logins.append((account.id, self.loop.time()))

@@ -19,25 +19,29 @@ from .imap.acknowledging import After
 from .imap.mailbox import ImapMailbox, ImapSettings
 from .pop3.mailbox import Pop3Mailbox, Pop3Settings
 
+Trace = Callable[[str, bytes | str], None]
+"""Told a direction (`C` or `>` ours, `S` or `<` theirs) and one line, without secrets, literals and texts of messages."""
 TOPMOST = "topmost-no-authserv-id"
 """Microsoft 365 writes no authserv-id; the topmost field is its own."""
 
 log = structlog.get_logger(__name__)
 
 
-async def open_mailbox(account: Account, config: Config, token_of: TokenOf, *, read_only: bool = False) -> Mailbox:
+async def open_mailbox(
+    account: Account, config: Config, token_of: TokenOf, *, read_only: bool = False, trace: Trace | None = None
+) -> Mailbox:
     """A session of the account's receiver, signed in; `token_of` gives access tokens where it signs in by a profile.
 
-    Raises TransientFailure or PermanentFailure.
+    `trace` is told what is said. Raises TransientFailure or PermanentFailure.
     """
     protocol = account.receiver.protocol
     if protocol not in _OPEN:
         said = f"this version does not receive by {protocol.value}"
         raise PermanentFailure(said, setting="receiver.protocol", hint='use "imap", or a newer version')
-    return await _OPEN[protocol](account, config, token_of, read_only)
+    return await _OPEN[protocol](account, config, token_of, read_only, trace)
 
 
-async def _open_imap(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
+async def _open_imap(account: Account, config: Config, token_of: TokenOf, read_only: bool, trace: Trace | None) -> Mailbox:
     receiver = account.receiver
     settings = ImapSettings(
         folders=tuple(receiver.folders),
@@ -51,18 +55,18 @@ async def _open_imap(account: Account, config: Config, token_of: TokenOf, read_o
         log.info("server.said", account=account.id, said=text)
 
     endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
-    return await ImapMailbox.open(endpoint, credentials, settings, notice=notice)
+    return await ImapMailbox.open(endpoint, credentials, settings, notice=notice, trace=trace)
 
 
-async def _open_pop3(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
+async def _open_pop3(account: Account, config: Config, token_of: TokenOf, read_only: bool, trace: Trace | None) -> Mailbox:
     settings = Pop3Settings(
         delete=account.receiver.after == "delete" and not read_only, max_message=int(config.limits.max_message)
     )
     endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
-    return await Pop3Mailbox.open(endpoint, credentials, settings)
+    return await Pop3Mailbox.open(endpoint, credentials, settings, trace=trace)
 
 
-async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_only: bool) -> Mailbox:
+async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_only: bool, trace: Trace | None) -> Mailbox:
     receiver = account.receiver
     settings = GraphSettings(
         folders=tuple(receiver.folders),
@@ -76,7 +80,7 @@ async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_
 
     endpoint, credentials = endpoint_of(account, "receiver"), credentials_of(account, "receiver", token_of)
     mailbox = receiver.user_principal_name or receiver.user
-    return await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings, notice=notice)
+    return await GraphMailbox.open(endpoint, mailbox, credentials.ask, settings, client={"trace": trace}, notice=notice)
 
 
 def trust_of(account: Account) -> Trust:
@@ -85,7 +89,7 @@ def trust_of(account: Account) -> Trust:
     return Trust(topmost_without_id=True) if believed == TOPMOST else Trust(believed)
 
 
-_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, TokenOf, bool], Awaitable[Mailbox]]] = {
+_OPEN: dict[ReceiverProtocol, Callable[[Account, Config, TokenOf, bool, Trace | None], Awaitable[Mailbox]]] = {
     ReceiverProtocol.IMAP: _open_imap,
     ReceiverProtocol.POP3: _open_pop3,
     ReceiverProtocol.GRAPH: _open_graph,

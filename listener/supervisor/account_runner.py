@@ -26,6 +26,7 @@ from ..status import AccountState, AccountStatus
 from .logins import SURVIVAL, LoginGate, Patience, Rest
 from .seams import Seams
 from .seats import Seats
+from .tracing import ProtocolTrace
 
 CLOSING = 10.0
 """Seconds that a session gets for its polite end."""
@@ -107,6 +108,7 @@ class AccountRunner:
         self.gate = gate
         self.paused = paused
         self.config = config
+        self.trace = ProtocolTrace(account.id, shared.clock)
         self._shared = shared
         self._logins = logins
         self._seats = seats
@@ -150,7 +152,7 @@ class AccountRunner:
         self._shared.metrics.count("reconciles_total", self.status.protocol, RESET_OF[self.account.receiver.protocol])
 
     async def _open_mailbox(self) -> Mailbox:
-        mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of)
+        mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of, trace=self.trace)
         self.status.certificate_expiry = getattr(mailbox, "certificate_expiry", None)
         self._patience.opened(getattr(mailbox, "login_delay", 0.0))  # only POP3 servers ask for one
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)

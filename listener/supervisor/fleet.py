@@ -120,6 +120,12 @@ class Fleet:
         """Look for work on the server now: something was released that must be fetched."""
         self._members[account].runner.wake()
 
+    def trace(self, account: str, seconds: float) -> float:
+        """Log what is said to its server, for so long (0: no more); how long it will be. Outlives sessions, not a restart."""
+        trace = self._members[account].runner.trace
+        trace.show(seconds)
+        return trace.seconds_left
+
     async def token(self, profile: str, user: str, protocol: str) -> str:
         """An access token of that profile. Raises AccountFailure."""
         return await self._shared.tokens.source(profile, user, protocol).token()

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from ..config import Account, Config, Grant, Limits
-from ..credentials import TokenOf
+from ..config import Config, Grant, Limits
 from ..credentials.oauth import Tokens
 from ..credentials.sealing import SealedSecrets, sealing_key
 from ..hooks import HookHost
@@ -22,7 +21,8 @@ from ..outbox import OpenCarrier, open_carrier
 from ..parsing import Parser
 from ..protocols.opening import open_mailbox
 
-OpenMailbox = Callable[[Account, Config, TokenOf], Awaitable[Mailbox]]
+OpenMailbox = Callable[..., Awaitable[Mailbox]]
+"""As `protocols.opening.open_mailbox`."""
 Hosts = Mapping[str, HookHost]
 """Running hooks by the name that accounts give them."""
 
