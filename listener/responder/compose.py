@@ -165,7 +165,7 @@ def _encoded(name: str, value: str) -> str:
     """As it stands in the header: ids one a line, words that are no ASCII as encoded words (RFC 2047)."""
     if name == "References":
         return "\r\n ".join(value.split(" "))
-    if name == "From" and not value.isascii():
+    if name == "From" and (not value.isascii() or "=?" in value):
         words, _, address = value.rpartition(" ")
         return f"{_words(name, words)}\r\n {address}"
     return value if value.isascii() and "=?" not in value and len(value) < 900 else _words(name, value)

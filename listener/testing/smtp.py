@@ -1,20 +1,26 @@
-"""A small SMTP server on loopback that takes mail and hands it on: how `listener demo` is sent mail by hand (RFC 5321).
+"""A small SMTP server on loopback that takes mail and hands it on: how `listener demo` is sent mail by hand (RFC 5321), and
+what tests of sending send to.
 
     async with SmtpReceiver(lambda envelope: store.deliver("INBOX", envelope.octets)) as receiver:
         ...                                   # send mail to receiver.host, receiver.port
 
 `accept` is called with each message before its 250; what it raises is not caught. Everything is bounded: sessions, recipients,
-lines, sizes and silence. It relays nothing, asks for no password and listens on loopback only.
+lines, sizes and silence. It relays nothing and listens on loopback only. With `users` (name → password) it wants AUTH PLAIN
+before MAIL. `receiver.script.on(…)` makes it misbehave; see smtp_script.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+
+from .smtp_script import Script
 
 HOST = "127.0.0.1"
 MAX_SESSIONS = 20
@@ -49,8 +55,10 @@ class SmtpReceiver:
         port: int = 0,
         max_message: int = MAX_MESSAGE,
         now: Callable[[], str] = lambda: "",
+        users: Mapping[str, str] | None = None,
     ) -> None:
         self.host, self.port = HOST, port
+        self.users, self.script = users, Script()
         self.max_message, self.accept, self.now = max_message, accept, now
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,7 +94,7 @@ class SmtpReceiver:
             else:
                 await _Session(self, reader, writer).run()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, asyncio.CancelledError):
-            pass  # the client went away, went silent or broke the line limit, or we are ending
+            writer.transport.abort()  # the client went away, went silent or broke the line limit, or we are ending
         finally:
             writer.close()
             self._tasks.discard(task)
@@ -98,21 +106,28 @@ class _Session:
     def __init__(self, server: SmtpReceiver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._server, self._reader, self._writer = server, reader, writer
         self._greeted = False
+        self._known = server.users is None
         self._sender: str | None = None
         self._recipients: list[str] = []
 
     async def run(self) -> None:
-        await self._say("220 listener demo ESMTP")
+        await self._say(await self._server.script.play("greeting", "", self._greeting))
         bad = 0
         while bad < MAX_BAD_COMMANDS:
             line = (await self._line(b"\n")).decode("utf-8", "replace").strip()
             verb, _, rest = line.partition(" ")
-            answer = await self._answer(verb.upper(), rest)
+            answer = await self._server.script.play(verb.lower(), rest, self._answerer(verb.upper(), rest))
             await self._say(answer)
             if verb.upper() == "QUIT":
                 return
             bad += answer.startswith("5")
         await self._say("421 enough of this")
+
+    async def _greeting(self) -> str:
+        return "220 listener demo ESMTP"
+
+    def _answerer(self, verb: str, rest: str) -> Callable[[], Awaitable[str]]:
+        return lambda: self._answer(verb, rest)
 
     async def _line(self, end: bytes) -> bytes:
         async with asyncio.timeout(SILENCE):
@@ -126,6 +141,8 @@ class _Session:
         match verb:
             case "EHLO" | "HELO":
                 return self._hello(verb)
+            case "AUTH":
+                return self._auth(rest)
             case "MAIL":
                 return self._mail(rest)
             case "RCPT":
@@ -148,13 +165,28 @@ class _Session:
         self._forget()
         if verb == "HELO":
             return "250 listener demo"
-        extensions = ("PIPELINING", "8BITMIME", "SMTPUTF8", f"SIZE {self._server.max_message}")
+        auth = () if self._server.users is None else ("AUTH PLAIN",)
+        extensions = ("PIPELINING", "8BITMIME", "SMTPUTF8", *auth, f"SIZE {self._server.max_message}")
         return "\r\n".join(["250-listener demo", *(f"250-{word}" for word in extensions[:-1]), f"250 {extensions[-1]}"])
+
+    def _auth(self, rest: str) -> str:
+        """AUTH PLAIN with its initial response (RFC 4616, RFC 4954)."""
+        mechanism, _, response = rest.partition(" ")
+        try:
+            _, user, password = base64.b64decode(response, validate=True).decode().split("\0")
+        except (binascii.Error, ValueError):
+            return "501 AUTH PLAIN and its response expected"
+        if mechanism.upper() != "PLAIN" or (self._server.users or {}).get(user) != password:
+            return "535 5.7.8 unknown user or wrong password"
+        self._known = True
+        return "235 2.7.0 welcome"
 
     def _mail(self, rest: str) -> str:
         found = _PATH.fullmatch(rest)
         if not self._greeted:
             return "503 say EHLO first"
+        if not self._known:
+            return "530 5.7.0 sign in first"
         if not found or found[1].upper() != "FROM":
             return "501 MAIL FROM:<address> expected"
         size = _SIZE.search(found[3])
@@ -180,6 +212,9 @@ class _Session:
             return "503 RCPT first"
         await self._say("354 go on, end with a dot alone")
         body = await self._body()
+        return await self._server.script.play("text", self._recipients[0], lambda: self._take(body))
+
+    async def _take(self, body: bytes | None) -> str:
         envelope = Envelope(self._sender or "", tuple(self._recipients), self._trace() + body if body is not None else b"")
         self._forget()
         if body is None:
