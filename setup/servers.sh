@@ -6,14 +6,26 @@ wanted=""
 [ -x /usr/sbin/dovecot ] && [ -e /usr/lib/dovecot/imap ] && [ -e /usr/lib/dovecot/pop3 ] || wanted="$wanted dovecot-imapd dovecot-pop3d"
 command -v mbsync >/dev/null 2>&1 || wanted="$wanted isync"
 command -v strace >/dev/null 2>&1 || wanted="$wanted strace"
-[ -n "$wanted" ] || exit 0
+command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
+command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
+
+# The rules of accessibility that the console's pages are held to (axe-core, MPL-2.0): one file, for the tests only.
+axe=.venv/axe/node_modules/axe-core/axe.min.js
+fetch_axe() {
+    [ -e "$axe" ] || ! command -v npm >/dev/null 2>&1 ||
+        npm install --silent --prefix .venv/axe --no-save --ignore-scripts --no-audit --no-fund axe-core@4.14.1 >/dev/null 2>&1 ||
+        echo "could not install axe-core (its tests will be skipped)" >&2
+}
+if [ -z "$wanted" ]; then fetch_axe; exit 0; fi
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then as_root="sudo -n"; fi
 if ! command -v apt-get >/dev/null 2>&1 || ! $as_root true 2>/dev/null; then
     echo "not installed and no right to:$wanted (their tests will be skipped)" >&2
+    fetch_axe
     exit 0
 fi
 echo "installing$wanted …"
 { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $wanted; } >/dev/null 2>&1 ||
     echo "could not install$wanted (their tests will be skipped)" >&2
+fetch_axe
