@@ -19,7 +19,8 @@ CASE = CaseView("C", "[#C-TAG]", "buy pills", "evil@example.net", "open")
 MESSAGE = MessageView("buy pills", "Pills Ltd", "evil@example.net", "2026-01-01", "cheap pills")
 EVERYTHING = (
     "{{ case.id }} {{ case.tag }} {{ case.subject }} {{ case.requester }} {{ case.status }} {{ account.name }}"
-    " {{ message.subject }} {{ message.from_name }} {{ message.from_address }} {{ message.date }} {{ message.text }} {{ verified }}"
+    " {{ message.subject }} {{ message.from_name }} {{ message.from_address }} {{ message.date }}"
+    " {{ message.text }} {{ verified }}"
 )
 
 
