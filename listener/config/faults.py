@@ -89,6 +89,8 @@ def validate(model: type[T], raw: Raw, place: Place, context: Mapping[str, Any],
         except ValidationError as error:
             found = [(_setting_of(model, e["loc"]), e) for e in error.errors(include_url=False)]
         fresh = [(at, e) for at, e in found if at not in wrong and e["type"] != "default_factory_not_called"]
+        told = {at for at, e in fresh if e["type"] != "too_short"}  # a list whose elements are wrong is said to be short, too
+        fresh = [(at, e) for at, e in fresh if e["type"] != "too_short" or at not in told]
         faults += [place.fault(at, _sentence(model, at, e)) for at, e in fresh]
         wrong |= {at for at, _ in fresh}
         left = (stand_ins or {}) | _without(left, wrong)
