@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from structlog.testing import capture_logs
+from supervised import TOKEN as TOKEN_OF_THE_API
 from supervised import configured, supervised
 
 from listener.config import Account, Config
@@ -145,7 +146,8 @@ async def test_with_graph_neither_token_nor_mail_is_there(tmp_path):
 def test_a_running_account_is_traced_without_a_restart(tmp_path):
     async def scenario(rig):
         await rig.eventually(lambda: rig.status("one").state == AccountState.IDLE)
-        rig.supervisor._fleet.trace("one", 60)
+        answer = await rig.get("/api/v1/accounts/one/trace?seconds=60", method="POST", token=TOKEN_OF_THE_API)
+        assert answer == (200, {"id": "one", "seconds": 60})
         with capture_logs() as logs:
             rig.traces["one"]("C", b"a1 NOOP")
         assert lines(logs) == [("sent", "a1 NOOP")]

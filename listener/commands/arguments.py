@@ -107,6 +107,11 @@ def _accounts(commands: _Commands) -> None:
     for command, verb in ((pause, "pause"), (resume, "resume")):
         command.add_argument("ids", nargs="+", metavar="ACCOUNT")
         command.set_defaults(verb=verb, argument="account")
+    trace = _command(commands, "trace", "asking:trace", "log what is said to an account's server for a while, secrets left out")
+    trace.add_argument("account", metavar="ACCOUNT")
+    how = trace.add_mutually_exclusive_group()
+    how.add_argument("--for", dest="seconds", type=_duration, default=600.0, metavar="TIME", help="such as 30s, 10m (10m), 24h")
+    how.add_argument("--off", action="store_true", help="end it now")
     backup = _command(commands, "backup", "asking:backup", "copy the ledger to a new file while it is in use")
     backup.add_argument("file", metavar="FILE")
 
@@ -148,6 +153,15 @@ def _moment(text: str) -> float:
     if found is None:
         raise argparse.ArgumentTypeError(f"not a date such as 2026-01-31, nor all: {text[:40]!r}")
     return found
+
+
+def _duration(text: str) -> float:
+    from ..config.values import seconds
+
+    try:
+        return seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a time such as 30s or 10m: {text[:40]!r}") from None
 
 
 def _positive(text: str) -> int:

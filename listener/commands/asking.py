@@ -142,6 +142,20 @@ def _changed(answer: Mapping[str, Any]) -> str:
     return f"{answer['id']}: {answer['state']}"
 
 
+def trace(arguments: argparse.Namespace) -> int:
+    """`listener trace ACCOUNT`: what is said to its server goes into the daemon's log for a while."""
+    printer = _printer(arguments)
+    with _call(arguments) as call:
+        answer = call("trace", account=arguments.account, seconds=0 if arguments.off else round(arguments.seconds))
+    if arguments.json:
+        printer.json(answer)
+    elif answer["seconds"]:
+        printer.line(f"{answer['id']}: what is said goes into the daemon's log for {answer['seconds']} s")
+    else:
+        printer.line(f"{answer['id']}: no longer shown")
+    return 0
+
+
 def export(arguments: argparse.Namespace) -> int:
     """`listener export ENTRY`: the octets as they came, to standard output."""
     with _call(arguments) as call:
