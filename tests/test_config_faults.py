@@ -331,10 +331,11 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_a_fault(folder:
     assert (fault.setting, fault.line) == ("admin.cert_file", 2)
 
 
-def test_a_public_url_that_has_no_effect_yet_is_told(folder: Path) -> None:
-    (folder / "listener.toml").write_text(GOOD + '[admin]\npublic_url = "https://mail.example.com"\n')
+@pytest.mark.parametrize(("url", "told"), [("https://mail.example.com", False), ("http://mail.example.com", True)])
+def test_a_public_url_that_lets_others_read_along_is_told(folder: Path, url: str, told: bool) -> None:
+    (folder / "listener.toml").write_text(GOOD + f'[admin]\npublic_url = "{url}"\n')
     said = warnings(load(folder / "listener.toml", environment={}), date(2026, 11, 22))
-    assert any(one.startswith("admin.public_url:") for one in said)
+    assert any(one.startswith("admin.public_url:") for one in said) is told
 
 
 def test_no_account_in_the_files_is_only_worth_a_word_because_they_are_made_in_the_console_too(folder: Path) -> None:

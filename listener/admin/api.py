@@ -27,6 +27,7 @@ from .places import Places
 from .problems import Denied, Failure
 from .routes import API, ROUTES, Route, arguments
 from .sessions import Sessions
+from .signed import Signed
 from .site import Pages, Site
 from .throttle import Throttle
 from .tokens import Tokens
@@ -54,10 +55,12 @@ class Api:
         settings: Admin | None = None,
         *,
         pages: Pages | None = None,
+        signed: Signed | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`token` is the configured one. `clock` is monotonic; sessions and waiting times are measured by it."""
         self.health = health
+        self.signed = signed
         self.metrics = metrics
         self.sessions = Sessions(clock)
         self.verbs = verbs.with_sessions(self.sessions)
@@ -67,7 +70,8 @@ class Api:
 
     def admin_application(self) -> web.Application:
         """What `[admin] bind` serves."""
-        routes = self._probes() + self.site.routes() + self._guarded(self._privileged(private=False))
+        signed = self.signed.routes() if self.signed else []
+        routes = self._probes() + signed + self.site.routes() + self._guarded(self._privileged(private=False))
         app = self._application(routes, self._faults, self._under_our_name)
         app.cleanup_ctx.extend(self.site.running())
         return app

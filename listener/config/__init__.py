@@ -105,7 +105,7 @@ class Admin(Table):
     )
     public_url: Text | None = setting(
         None,
-        "How others reach this server; needed for the signed addresses in webhooks.",
+        "How others reach this server: signed addresses in webhooks begin with it, so that the receiver can fetch messages.",
         said="none",
         example="https://mail.example.com",
     )

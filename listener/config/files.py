@@ -130,11 +130,11 @@ def _table_warnings(config: Config) -> Iterator[str]:
         yield "there is no account in the files: add [[accounts]] or files in accounts_dir, or make one in the console"
     if not is_loopback(bind_address(config.admin.bind)[0]) and config.admin.cert_file is None:
         yield f"admin.bind: {config.admin.bind} is reachable from elsewhere without TLS: the token travels in clear text"
-    if config.admin.public_url is not None:
-        yield "admin.public_url: this version serves no signed addresses, so raw_url in webhooks stays null"
     used = {side.oauth for account in config.accounts for side in (account.receiver, account.sender) if side}
     for profile in sorted(config.oauth.keys() - used):
         yield f"oauth.{profile}: no account uses it"
+    if (public := urlsplit(config.admin.public_url or "")).scheme == "http" and not is_loopback(public.hostname or ""):
+        yield "admin.public_url: plain http: mail that webhooks fetch from there crosses the network in clear text"
     yield from _rule_warnings(config)
     named = {hook for account in config.accounts for hook in account.hooks}
     for kind, tables in (("webhook", config.webhook), ("command", config.command)):

@@ -35,6 +35,7 @@ NONCE = 12
 """Octets (NIST SP 800-38D §8.2)."""
 PURPOSE = b"listener secrets v1"
 TOKENS = b"listener thread tokens v1"
+LINKS = b"listener signed addresses v1"
 """What a key is derived for (HKDF's info): one purpose never learns another's key."""
 
 log = structlog.get_logger(__name__)
@@ -120,6 +121,13 @@ def keyring(listener: Listener, *, make: bool) -> Keyring:
         current = _generated(listener.state_dir)
     files = [(current, "listener.key_file"), *((old, "listener.old_key_files") for old in listener.old_key_files)]
     return Keyring(tuple(Key(derived(path, setting, TOKENS)) for path, setting in files))
+
+
+def link_keys(listener: Listener) -> tuple[bytes, ...]:
+    """The keys of signed addresses: `key_file`'s signs, those of `old_key_files` are accepted too. Raises ConfigurationError."""
+    files = [(listener.key_file or _generated(listener.state_dir), "listener.key_file")]
+    files += [(old, "listener.old_key_files") for old in listener.old_key_files]
+    return tuple(derived(path, setting, LINKS) for path, setting in files)
 
 
 def derived(path: Path, setting: str, purpose: bytes) -> bytes:

@@ -335,6 +335,11 @@ class Ledger:
         with self._readers.lend() as connection:
             return queries.read_raw(connection, entry)
 
+    def read_digest(self, entry: int) -> bytes | None:
+        """SHA-256 of those octets, also once they are pruned. Not async, and safe on any thread."""
+        with self._readers.lend() as connection:
+            return queries.read_digest(connection, entry)
+
     async def backlog(self, account: str) -> Backlog:
         return await self._read(queries.backlog, account)
 

@@ -137,6 +137,11 @@ def read_raw(connection: sqlite3.Connection, entry: int) -> bytes | None:
     return cast("bytes | None", row[0]) if row else None
 
 
+def read_digest(connection: sqlite3.Connection, entry: int) -> bytes | None:
+    row = connection.execute(_SQL["raw_digest"], (entry,)).fetchone()
+    return cast("bytes | None", row[0]) if row else None
+
+
 def backlog(connection: sqlite3.Connection, account: str) -> Backlog:
     """What waits to be filed or delivered; the oldest by when the server received it."""
     return Backlog(*connection.execute(_SQL["backlog"], {"account": account}).fetchone())

@@ -27,6 +27,7 @@ from ..admin.api import Api
 from ..admin.health import Health
 from ..admin.metrics import Metrics
 from ..admin.server import AdminServer, AdminUnavailable, admin_token
+from ..admin.signed import Signed, links_of
 from ..admin.verbs import Verbs
 from ..backoff import Backoff
 from ..config import Config, changes
@@ -125,13 +126,16 @@ class Supervisor:
             self.ledger.watch_commits(partial(self.metrics.observe, "db_commit_seconds"))
             self._tokens = self._seams.make_tokens(self.config, self.ledger)
             undo.push_async_callback(self._tokens.close)
-            self._hosts = dict(self._seams.build_hosts(self.config))
+            links = links_of(self.config, self.ledger, self._now)
+            self._signing = {"sign_url": links.url} if links else {}
+            self._hosts = dict(self._seams.build_hosts(self.config, **self._signing))
             await start_hosts(self._hosts.values())
             undo.push_async_callback(self._stop_hosts)
             self._fleet = Fleet(self._shared(), self.config.limits)
             self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
             token = admin_token(admin, listener.state_dir)
-            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), token, admin)
+            signed = Signed(links, self.ledger) if links else None
+            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), token, admin, signed=signed)
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
             self._parser = self._seams.make_parser(self.config.limits)
@@ -296,7 +300,7 @@ class Supervisor:
         """Start what is new among the hooks, which may be refused; then apply the rest, which may not."""
         sending_plan(new)  # may be refused too
         plans = plans_of(new, keyring_of(self.config.listener, new.accounts))
-        hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new))
+        hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new, **self._signing))
         await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
         await self._apply(new, hosts, plans)
 

@@ -50,7 +50,7 @@ class Seams:
     open_ledger: Callable[..., Awaitable[Ledger]] = Ledger.open
     open_mailbox: OpenMailbox = open_mailbox
     make_tokens: Callable[[Config, Ledger], Tokens] = make_tokens
-    build_hosts: Callable[[Config], Hosts] = build_hosts
-    rebuild_hosts: Callable[[Config, Hosts, Config], Hosts] = rebuilt
+    build_hosts: Callable[..., Hosts] = build_hosts
+    rebuild_hosts: Callable[..., Hosts] = rebuilt
     make_parser: Callable[[Limits], Parser] = make_parser
     open_carrier: OpenCarrier = open_carrier

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
@@ -42,6 +43,11 @@ class Reader:
         """Every attachment decoded, in the message's order. Raises ParseTimeout or ParseCrash."""
         async with self._seats:
             return await asyncio.to_thread(_contents, octets)
+
+    async def attachment(self, octets: bytes, sha256: str) -> bytes | None:
+        """The attachment with that digest (hex), None where there is none. Raises ParseTimeout or ParseCrash."""
+        found = await self.contents(octets)
+        return next((one for one in found if hashlib.sha256(one).hexdigest() == sha256), None)
 
 
 def _contents(octets: bytes) -> list[bytes]:

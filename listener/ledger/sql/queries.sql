@@ -61,6 +61,9 @@ SELECT body FROM messages WHERE entry = ?;
 -- name: raw
 SELECT r.octets FROM entries AS e JOIN raw AS r ON r.id = e.raw WHERE e.id = ?;
 
+-- name: raw_digest
+SELECT r.digest FROM entries AS e JOIN raw AS r ON r.id = e.raw WHERE e.id = ?;
+
 -- name: backlog
 SELECT count(*), min(oldest) FROM (
   SELECT coalesce(received_at, accepted_at) AS oldest FROM entries WHERE account = :account AND state = 'accepted'
