@@ -138,6 +138,39 @@ class Mailbox(Protocol):
         """Tell the server, as `after` asks. Returns those it confirmed (or that are no longer there). Idempotent."""
         ...
 
+    def recent(self, since: Mapping[Folder, SyncState], after: float) -> AsyncGenerator[Page, None]:
+        """Of what `pages(since)` would list, the messages received at or after `after` (POSIX seconds), without sync states.
+
+        For reading new mail while older mail has to wait (R-48). May leave out what it cannot tell, and folders in a reset or
+        that cannot be opened: `pages` lists them later.
+        """
+        ...
+
+    @property
+    def remarks(self) -> Mapping[Folder, str]:
+        """By folder what the server refused when it was told of receipts; empty where nothing."""
+        ...
+
+    @property
+    def login_delay(self) -> float:
+        """Seconds that must lie between two sign-ins (RFC 2449 §6.5); 0 where the server asks for none."""
+        ...
+
+    @property
+    def idle_since(self) -> float | None:
+        """Event-loop time at which the IDLE under way began; None where there is none."""
+        ...
+
+    @property
+    def certificate_expiry(self) -> float | None:
+        """POSIX seconds when the server's certificate ends; None where that is not known."""
+        ...
+
+    @property
+    def clock_skew(self) -> float | None:
+        """By how many seconds the server's clock is ahead of ours; None where it does not tell."""
+        ...
+
     async def wait(self) -> bool:
         """Until there may be more mail; False: nothing can come in this session, close it and open another later."""
         ...

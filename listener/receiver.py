@@ -23,7 +23,7 @@ from dataclasses import replace
 
 import structlog
 
-from .budget import ByteBudget
+from .budget import ByteBudget, DayAllowance
 from .errors import ConnectionLost, FolderMissing
 from .ledger import Accepted, Ledger, Plan
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, Receipt, SyncState
@@ -49,6 +49,7 @@ class Receiver:
 
     `owe` is False where `after = "keep"`: then nothing is ever acknowledged; `removes` is True where acknowledging deletes
     or moves. `limit` is `max_message` in octets.
+    `allowance` is how much of the older mail may be fetched in a day.
     `identity` says which mailbox it is (`Account.mailbox_identity`), so that another one is noticed.
     """
 
@@ -68,6 +69,7 @@ class Receiver:
         on_staged: Callable[[float], None] = lambda seconds: None,
         on_reset: Callable[[], None] = lambda: None,
         may_fetch: Callable[[], Awaitable[None]] | None = None,
+        allowance: DayAllowance | None = None,
         identity: str = "",
     ) -> None:
         self.account = account
@@ -83,11 +85,14 @@ class Receiver:
         self.on_staged = on_staged
         self.on_reset = on_reset
         self.may_fetch = may_fetch
+        self.allowance = allowance or DayAllowance(None, time.time)
         self.identity = identity
         self._suspects: set[str] = set()
         self._by_time: set[Folder] = set()
         self._resets: deque[float] = deque(maxlen=FLAPPING + 1)
         self._remarked = ""
+        self._counted = False
+        self._said_spent = 0.0
 
     async def run_session(self) -> None:
         """One session from open to close. Returns when a new one may be opened; raises what this one died of."""
@@ -96,6 +101,7 @@ class Receiver:
         self.status.mailbox = mailbox
         try:
             self.status.succeeded()
+            await self._count_today()
             await self._settle_identity()
             await self._settle_owed(mailbox)
             await self._settle_baselines(mailbox)
@@ -121,6 +127,12 @@ class Receiver:
         return more
 
     # --- what earlier sessions left ---------------------------------------------------------------------------------
+
+    async def _count_today(self) -> None:
+        """What an earlier process fetched today was handed out by the server, too."""
+        if not self._counted and self.allowance.limit is not None:
+            self.allowance.count(await self.ledger.octets_since(self.account, self.allowance.day))
+        self._counted = True
 
     async def _settle_identity(self) -> None:
         """Another server, user or protocol than last time: the ids of its mail are others, and what was owed is void."""
@@ -158,6 +170,9 @@ class Receiver:
     async def _sweep(self, mailbox: Mailbox) -> None:
         """Bring in all there is, page by page, and acknowledge it."""
         await self._fetch_released(mailbox)
+        if self.allowance.spent:
+            await self._read_ahead(mailbox)
+            return
         missing: FolderMissing | None = None
         listed: set[Folder] = set()
         resets: set[Folder] = set()
@@ -174,6 +189,8 @@ class Receiver:
                     if page.folder in self._by_time - since.keys():
                         page = replace(page, reset=True)  # begun by time alone: what is older is left alone
                     await pipeline.push(page, since.get(page.folder))
+                    if self.allowance.spent:
+                        break
         except FolderMissing as error:
             missing = error
         except BaseException:
@@ -183,6 +200,31 @@ class Receiver:
         self._note_missing(listed, missing)
         if missing is not None and not listed:
             raise missing
+        if self.allowance.spent:
+            await self._read_ahead(mailbox)
+
+    async def _read_ahead(self, mailbox: Mailbox) -> None:
+        """The day's share is spent: only what came in today, beside the sync states, which stay where they are (R-48).
+
+        So older mail is listed again tomorrow, and what was read ahead is known then.
+        """
+        if self._said_spent != self.allowance.day:
+            self._said_spent = self.allowance.day
+            log.warning("account.day_spent", account=self.account, octets=self.allowance.used)
+        lag = dict(self.status.lag)
+        since = await self.ledger.sync_states(self.account)
+        pipeline = _Pipeline(self, mailbox)
+        try:
+            async with aclosing(mailbox.recent(since, self.allowance.day)) as pages:
+                async for page in pages:
+                    self.status.succeeded()
+                    if page.folder not in self._by_time - since.keys():
+                        await pipeline.push(page, None)
+        except BaseException:
+            await pipeline.abandon()
+            raise
+        await pipeline.drain()
+        self.status.lag = lag
 
     def _note_page(self, page: Page) -> None:
         self.status.succeeded()
@@ -201,8 +243,7 @@ class Receiver:
 
     def note_remarks(self, mailbox: Mailbox) -> None:
         """Say what the server would not be told; the mail is safe, and its receipts stay owed."""
-        remarks: dict[Folder, str] = getattr(mailbox, "remarks", {})
-        said = "; ".join(f"{folder!r}: {words}" for folder, words in remarks.items())
+        said = "; ".join(f"{folder!r}: {words}" for folder, words in mailbox.remarks.items())
         if said and said != self._remarked:
             log.warning("acknowledge.refused", account=self.account, error=said)
         if said:
@@ -237,6 +278,7 @@ class Receiver:
         waiting = {listing.unique_id for listing in plain}
         try:
             async for one in mailbox.fetch(plain, limit=self.limit):
+                self.allowance.count(len(one.octets))
                 waiting.discard(one.listing.unique_id)
                 fetched.append(one)
         except ConnectionLost:

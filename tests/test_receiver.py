@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.budget import ByteBudget
+from listener.budget import DAY, ByteBudget, DayAllowance
 from listener.errors import ConnectionLost, FolderMissing
 from listener.ledger import Ledger
 from listener.mailbox import Extent, Folder
@@ -277,3 +277,82 @@ async def test_ids_given_anew_again_and_again_are_an_alarm_and_no_end(ledger: Le
         await receiver.run_session()
     assert "anew" in (desk.status.last_error or "")
     assert await desk.states() == [("accepted", "")]
+
+
+# --- an account's share of a day (R-48) -----------------------------------------------------------------------------------
+
+
+class Days:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 20_000 * DAY + 3600
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Rationed(Desk):
+    """A desk whose account may fetch so many octets a day, with a mailbox whose old mail comes in pages of one."""
+
+    def __init__(self, ledger: Ledger, days: Days, limit: int) -> None:
+        super().__init__(ledger, page_count=1)
+        self.days, self.limit = days, limit
+        self.store = Store(days)
+
+    def receiver(self) -> Receiver:
+        receiver = super().receiver()
+        receiver.allowance = DayAllowance(self.limit, self.days)
+        return receiver
+
+    def fill(self, count: int) -> None:
+        for number in range(count):
+            self.store.deliver("INBOX", mail(number), internal_date=self.days.now - 30 * DAY)
+
+
+async def test_when_the_share_of_the_day_is_spent_old_mail_waits_and_new_mail_is_read(tmp_path: Path) -> None:
+    days = Days()
+    ledger = await Ledger.open(tmp_path / "state", now=days)
+    desk = Rationed(ledger, days, 3 * len(mail(0)))
+    desk.fill(10)
+    receiver = desk.receiver()
+    await receiver.run_session()
+    assert len(await desk.states()) == 3
+    desk.store.deliver("INBOX", mail(100))
+    await receiver.run_session()
+    assert len(await desk.states()) == 4
+    assert "\\Seen" in desk.store["INBOX"].messages[11].flags
+    assert desk.status.lag_messages > 0
+    await ledger.close()
+
+
+async def test_old_mail_goes_on_the_next_day_and_nothing_is_taken_twice(tmp_path: Path) -> None:
+    days = Days()
+    ledger = await Ledger.open(tmp_path / "state", now=days)
+    desk = Rationed(ledger, days, 3 * len(mail(0)))
+    desk.fill(5)
+    receiver = desk.receiver()
+    await receiver.run_session()
+    desk.store.deliver("INBOX", mail(100))
+    await receiver.run_session()
+    days.now += DAY
+    await receiver.run_session()
+    assert await desk.states() == [("accepted", "")] * 6
+    assert desk.seen() == 6
+    assert desk.status.lag_messages == 0
+    await ledger.close()
+
+
+async def test_a_restart_does_not_give_the_share_of_the_day_again(tmp_path: Path) -> None:
+    days = Days()
+    ledger = await Ledger.open(tmp_path / "state", now=days)
+    desk = Rationed(ledger, days, 3 * len(mail(0)))
+    desk.fill(10)
+    await desk.receiver().run_session()
+    await ledger.close()
+    desk.ledger = ledger = await Ledger.open(tmp_path / "state", now=days)
+    await desk.receiver().run_session()
+    assert len(await desk.states()) == 3
+    assert await ledger.octets_since("a", days.now - 3600) == 3 * len(mail(0))
+    assert await ledger.octets_since("b", 0) == 0
+    await ledger.close()

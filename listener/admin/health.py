@@ -128,7 +128,7 @@ def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: 
 
 def idle_age(status: AccountStatus, clock: float) -> float | None:
     """Seconds since the IDLE under way began; None when the account is not idling. It is renewed, so it stays small."""
-    since = getattr(status.mailbox, "idle_since", None)
+    since = None if status.mailbox is None else status.mailbox.idle_since
     return None if since is None else round(max(0.0, clock - since), 1)
 
 

@@ -124,8 +124,8 @@ class Metrics:
         protocols = sorted({status.protocol for status in statuses})
         tally = Tally((status.state, status.protocol) for status in statuses)
         running = [status for status in statuses if status.state is not AccountState.STOPPED]
-        renewed = [now - (clock - since) for since in (getattr(s.mailbox, "idle_since", None) for s in running) if since]
-        skews = [abs(skew) for skew in (getattr(s.mailbox, "clock_skew", None) for s in running) if skew is not None]
+        renewed = [now - (clock - since) for since in (s.mailbox.idle_since for s in running if s.mailbox) if since]
+        skews = [abs(skew) for skew in (s.mailbox.clock_skew for s in running if s.mailbox) if skew is not None]
         self._show("account_state", {(state, p): tally[state, p] for p in protocols for state in AccountState})
         last: dict[tuple[str, ...], float] = {
             (p,): min((s.last_success or 0 for s in running if s.protocol == p), default=0) for p in protocols

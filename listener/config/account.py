@@ -22,6 +22,7 @@ from .values import (
     Flag,
     Host,
     Name,
+    Size,
     Start,
     Table,
     Text,
@@ -138,6 +139,13 @@ class Receiver(Table):
     )
     idle_interval: Duration = setting(
         "9m", "How often IDLE is renewed, so that a connection that died silently is noticed.", ge=1, le=MAX_IDLE
+    )
+    max_per_day: Size | None = setting(
+        None,
+        "How much mail is fetched in one day (UTC) before older mail has to wait for the next; what comes in that day is still "
+        "read. For providers that shut an account out when it fetches too much.",
+        said="by preset, else no limit",
+        example="2000MB",
     )
     user: Name = setting(
         "", "Name to sign in with.", said="`address`, in the form the preset asks for", example="support@example.com"

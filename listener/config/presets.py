@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from .account import Account, Security
-from .values import Duration, Host, Name, Table, Text, is_loopback
+from .values import Duration, Host, Name, Size, Table, Text, is_loopback
 
 Raw = dict[str, Any]
 
@@ -49,6 +49,7 @@ class Provider(Table):
     graph: bool = False
     max_connections: int
     idle_interval: Duration | None = None
+    max_per_day: Mapping[Literal["imap", "pop3"], Size] = {}
     authserv_id: Name = ""
     hint: Name = ""
     notices: tuple[Notice, ...] = ()
@@ -100,6 +101,9 @@ def _fill_receiver(receiver: Raw, sender: object, provider: Provider | None, add
     filled = _fill_side(own, own.get("protocol", "imap"), provider, address)
     if provider and provider.idle_interval is not None:
         filled.setdefault("idle_interval", f"{provider.idle_interval:.0f}s")
+    protocol = filled.get("protocol", "imap")
+    if provider and protocol in ("imap", "pop3") and (most := provider.max_per_day.get(protocol)):
+        filled.setdefault("max_per_day", f"{most}B")
     if filled.get("protocol") == "graph" and filled.get("user"):
         filled.setdefault("user_principal_name", filled["user"])
     return filled

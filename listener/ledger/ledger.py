@@ -196,6 +196,10 @@ class Ledger:
         return await self._write(receiving.fetch_attempted, account, listing)
 
     async def released(self, account: str) -> list[Listing]:
+    async def octets_since(self, account: str, moment: float) -> int:
+        """Octets of the account's messages that were taken in since that time (POSIX seconds), as their server announced them."""
+        return await self._read(receiving.octets_since, account, moment)
+
         """Quarantined messages that `release` wants fetched whole."""
         return await self._read(receiving.released, account, RELEASED_AT_ONCE)
 

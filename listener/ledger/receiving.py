@@ -17,6 +17,8 @@ from .sql import load
 from .writer import Transaction
 
 _SQL = load("receiving")
+_NEWEST = 1 << 62
+_AT_ONCE = 1_000
 
 
 def baselines(connection: sqlite3.Connection, account: str) -> dict[Folder, Baseline]:
@@ -61,6 +63,17 @@ def owed(connection: sqlite3.Connection, account: str, limit: int) -> list[Recei
 def released(connection: sqlite3.Connection, account: str, limit: int) -> list[Listing]:
     rows = connection.execute(_SQL["released"], {"account": account, "most": limit})
     return [Listing(Folder(row[0]), row[1], row[2], row[3], row[4]) for row in rows]
+
+
+def octets_since(connection: sqlite3.Connection, account: str, moment: float) -> int:
+    """Of the entries taken in since then, which are the newest ones of all accounts: the rest is not looked at."""
+    below, total = _NEWEST, 0
+    while rows := connection.execute(_SQL["newest"], {"below": below, "most": _AT_ONCE}).fetchall():
+        total += sum(size for _, owner, size, accepted_at in rows if owner == account and accepted_at >= moment)
+        if rows[-1][3] < moment:
+            break
+        below = rows[-1][0]
+    return total
 
 
 def fetch_attempted(tx: Transaction, account: str, listing: Listing) -> int:

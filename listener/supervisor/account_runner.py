@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from ..admin.metrics import Metrics
-from ..budget import ByteBudget
+from ..budget import ByteBudget, DayAllowance
 from ..config import Account, Config, ReceiverProtocol
 from ..credentials.oauth import Tokens, TokenUse
 from ..errors import AuthenticationRefused, LedgerError, LedgerFull, ListenerError, PermanentFailure, Throttled, TokenExpired
@@ -136,6 +136,7 @@ class AccountRunner:
             on_staged=self._staged,
             on_reset=self._reset,
             may_fetch=self.gate,
+            allowance=DayAllowance(self.account.receiver.max_per_day, self._shared.now),
             identity=self.account.mailbox_identity,
         )
 
@@ -153,8 +154,8 @@ class AccountRunner:
 
     async def _open_mailbox(self) -> Mailbox:
         mailbox = await self._shared.seams.open_mailbox(self.account, self.config, self._tokens.token_of, trace=self.trace)
-        self.status.certificate_expiry = getattr(mailbox, "certificate_expiry", None)
-        self._patience.opened(getattr(mailbox, "login_delay", 0.0))  # only POP3 servers ask for one
+        self.status.certificate_expiry = mailbox.certificate_expiry
+        self._patience.opened(mailbox.login_delay)
         self._proving = asyncio.get_running_loop().call_later(SURVIVAL, self._proven)
         if self.account.receiver.protocol is not ReceiverProtocol.GRAPH:  # that one shows a token with each request
             self._changing = asyncio.create_task(self._change_token(), name=f"token of {self.account.id}")

@@ -45,6 +45,11 @@ class FakeMailbox:
         self._news = asyncio.Event()
         self._lost = self._closed = False
         self.waiting = False
+        self.remarks: dict[Folder, str] = {}
+        self.login_delay = 0.0
+        self.idle_since: float | None = None
+        self.certificate_expiry: float | None = None
+        self.clock_skew: float | None = None
 
     # --- the interface -------------------------------------------------------------------------------------------------
 
@@ -77,6 +82,18 @@ class FakeMailbox:
                 yield page
         if missing:
             raise missing
+
+    async def recent(self, since: Mapping[Folder, SyncState], after: float) -> AsyncIterator[Page]:
+        for folder in self._folders:
+            self._check()
+            try:
+                box = self._box(folder)
+            except FolderMissing:
+                continue
+            validity, begin = (int(part) for part in since[folder].split(":")) if folder in since else (box.uid_validity, 1)
+            messages = [m for m in box.messages.values() if m.uid >= begin and m.internal_date >= after]
+            if messages and validity == box.uid_validity:
+                yield Page(folder, tuple(_listing(folder, box, message) for message in messages), remaining=1)
 
     async def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncIterator[Fetched]:
         for listing in listings:

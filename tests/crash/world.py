@@ -27,6 +27,8 @@ HUNG = 3
 """Exit status of a run that never settled."""
 Server = ImapServer | Pop3Server | GraphServer
 USER = "user@example.com"
+AHEAD = " ahead"
+"""At the end of `after`: the day's share is spent from the beginning, so that all mail is read ahead of its sync state."""
 
 
 def protocol(after: str) -> str:
@@ -87,7 +89,7 @@ class World:
     @property
     def action(self) -> str:
         """The setting `after` itself."""
-        return self.after.removeprefix(f"{self.protocol}:")
+        return self.after.removeprefix(f"{self.protocol}:").removesuffix(AHEAD)
 
     @property
     def store(self) -> Store:
@@ -108,7 +110,9 @@ class World:
             f'provider = "{"microsoft365" if self.protocol == "graph" else "custom"}"\n'
             f'start = "all"\nhooks = ["python:json:JSONDecoder"]\n'
             f'[accounts.receiver]\nhost = "127.0.0.1"\nport = {self.server.port}\n'
-            f'user = "{USER}"\npoll_interval = "1s"\nprotocol = "{self.protocol}"\nafter = "{self.action}"\n' + self._secret()
+            f'user = "{USER}"\npoll_interval = "1s"\nprotocol = "{self.protocol}"\nafter = "{self.action}"\n'
+            + ('max_per_day = "0B"\n' if self.after.endswith(AHEAD) else "")
+            + self._secret()
         )
 
     def _secret(self) -> str:

@@ -105,6 +105,10 @@ SELECT folder, unique_id, size, received_at, provider_id FROM entries INDEXED BY
 WHERE account = :account AND refetch = 1 AND state = 'quarantined' AND unique_id NOT GLOB 'moved [0-9]*'
 ORDER BY id LIMIT :most;
 
+-- name: newest
+SELECT id, account, CASE extent WHEN 'whole' THEN coalesce(size, 0) ELSE 0 END, accepted_at FROM entries
+WHERE id < :below ORDER BY id DESC LIMIT :most;
+
 -- name: fetch_attempted
 INSERT INTO fetch_attempts (account, folder, unique_id, attempts) VALUES (:account, :folder, :unique_id, 1)
 ON CONFLICT (account, folder, unique_id) DO UPDATE SET attempts = attempts + 1

@@ -88,6 +88,12 @@ class Round:
             async for page in self._safety():
                 yield page
 
+    async def recent(self, after: float) -> AsyncGenerator[Page, None]:
+        """What was received at or after that time, asked for by time; nothing of it moves the state."""
+        floor = self.state.floor
+        async for page in self._received_since(after if floor is None else max(after, floor)):
+            yield page
+
     async def walk(self) -> AsyncGenerator[Sequence[Item], None]:
         """The items of the whole folder, page by page, for a baseline; `state` is current afterwards."""
         async for document in self._documents():
@@ -172,7 +178,13 @@ class Round:
     async def _safety(self) -> AsyncGenerator[Page, None]:
         """What was received in the last two days and not listed in this round, then the state with the time of this."""
         began = self._now()
-        since = f"receivedDateTime ge {instant(began - SAFETY_REACH)}"
+        async for page in self._received_since(began - SAFETY_REACH):
+            yield page
+        self.state = replace(self.state, swept=began)
+        yield Page(self._folder.name, (), self.state.text())
+
+    async def _received_since(self, moment: float) -> AsyncGenerator[Page, None]:
+        since = f"receivedDateTime ge {instant(moment)}"
         url = self._client.url(
             *("mailFolders", self._folder.id, "messages"),
             filter=since,
@@ -184,8 +196,6 @@ class Round:
             found = [one for one in items(document) if one.id not in self._seen]
             for start in range(0, len(found), self._bounds.page_count):
                 yield Page(self._folder.name, self._listings(found[start : start + self._bounds.page_count]), remaining=1)
-        self.state = replace(self.state, swept=began)
-        yield Page(self._folder.name, (), self.state.text())
 
 
 def _next(document: Document) -> bool:

@@ -100,6 +100,26 @@ class GraphMailbox:
         return self.client.reached_at
 
     @property
+    def remarks(self) -> Mapping[Folder, str]:
+        """What Graph refuses is said in the log as a notice."""
+        return {}
+
+    @property
+    def login_delay(self) -> float:
+        """Graph asks for none."""
+        return 0.0
+
+    @property
+    def idle_since(self) -> float | None:
+        """Graph knows no IDLE."""
+        return None
+
+    @property
+    def certificate_expiry(self) -> float | None:
+        """Of no connection in particular."""
+        return None
+
+    @property
     def clock_skew(self) -> float | None:
         """By how many seconds the server's clock is ahead of ours, as its last answer says; None: it did not."""
         return self.client.skew
@@ -155,6 +175,19 @@ class GraphMailbox:
             async for page in pages:
                 yield page
         self._states[watched.name] = this.state
+
+    async def recent(self, since: Mapping[Folder, SyncState], after: float) -> AsyncGenerator[Page, None]:
+        for name in await self.folders():
+            state = State.read(since.get(name))
+            try:
+                watched = await self._watched(name)
+            except FolderMissing:
+                self._folders.forget()
+                continue
+            if since.get(name) is None or (state and state.folder == watched.id and not state.reset):
+                async with aclosing(self._round(watched, state or State(watched.id)).recent(after)) as pages:
+                    async for page in pages:
+                        yield page
 
     def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncGenerator[Fetched, None]:
         self._polling.mail_came()

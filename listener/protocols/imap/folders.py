@@ -6,6 +6,7 @@ is done in windows of so many UIDs. A search never asks for flags (R-15) and nev
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from ...errors import FolderMissing, ServerUnavailable
@@ -16,6 +17,8 @@ from .grammar import Condition, Data, Status
 from .session import Session
 from .told import Selected
 
+DAY = 86_400.0
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SEARCH_WINDOW = 50_000
 """UIDs one SEARCH may find: 11 octets each, well below the longest line."""
 STATUS_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
@@ -139,6 +142,15 @@ async def next_uid(session: Session, selected: Selected, expected: int) -> int:
     if told is not None and told >= expected:
         return told
     return max(told or 1, await top_uid(session) + 1)
+
+
+def received_since(moment: float) -> bytes:
+    """The search key for what was received at or after that time, and perhaps a little before it.
+
+    SINCE knows only days, in a zone of the server's choice (RFC 9051 §6.4.4), so it begins a day early.
+    """
+    day = time.gmtime(max(moment - DAY, 0))
+    return f"SINCE {day.tm_mday}-{MONTHS[day.tm_mon - 1]}-{day.tm_year}".encode("ascii")
 
 
 async def windows(session: Session, start: int, end: int, *, also: bytes = b"") -> AsyncGenerator[list[int]]:

@@ -61,6 +61,15 @@ class FolderReader:
         if shown != self.point:
             yield Page(self.folder, (), self.point.text, self.point.resetting)
 
+    async def received_since(self, moment: float, end: int) -> AsyncGenerator[Page]:
+        """From `point` on only what was received at or after that time; no page moves a sync state. `end` is UIDNEXT."""
+        also = folders.received_since(moment)
+        async for uids in folders.windows(self.session, self.point.next_uid, end, also=also):
+            for batch in _batches(uids, 0):
+                found = [one for one in await self._describe(batch) if (one[1].received_at or moment) >= moment]
+                for group in _cut(found):
+                    yield Page(self.folder, tuple(listing for _, listing in group), remaining=1)
+
     def _found(self, end: int | None) -> AsyncGenerator[list[int]]:
         if end is None:
             return self._came_since()

@@ -79,6 +79,16 @@ class ImapMailbox:
         return cls(session, settings, now=now)
 
     @property
+    def login_delay(self) -> float:
+        """IMAP servers ask for none."""
+        return 0.0
+
+    @property
+    def clock_skew(self) -> float | None:
+        """IMAP does not tell the time."""
+        return None
+
+    @property
     def last_round_trip(self) -> float | None:
         """Event-loop time at which the server last answered a command."""
         return self.session.last_round_trip
@@ -125,10 +135,8 @@ class ImapMailbox:
         return max(dates) + (1 if max(dates) < now else 0)
 
     async def _first_since(self, since: float, following: int) -> int:
-        """The lowest UID received at or after `since`. SEARCH SINCE knows only days, in a zone of the server's choice."""
-        day = time.gmtime(max(since - DAY, 0))
-        month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[day.tm_mon - 1]
-        also = f"SINCE {day.tm_mday}-{month}-{day.tm_year}".encode("ascii")
+        """The lowest UID received at or after `since`."""
+        also = folders.received_since(since)
         async with aclosing(folders.windows(self.session, 1, following, also=also)) as windows:
             async for uids in windows:
                 for start in range(0, len(uids), DESCRIBED_AT_ONCE):
@@ -164,6 +172,23 @@ class ImapMailbox:
                 missing = missing or error
         if missing:
             raise missing
+
+    async def recent(self, since: Mapping[Folder, SyncState], after: float) -> AsyncGenerator[Page]:
+        """See `Mailbox.recent`."""
+        for folder in await self.folders():
+            try:
+                selected = await self._folders.open(folder, anew=True)
+            except FolderMissing:
+                continue
+            point = Point.parse(since.get(folder)) or Point(selected.validity, 1)
+            if point.validity != selected.validity or point.resetting:
+                continue
+            following = await folders.next_uid(self.session, selected, point.next_uid)
+            reader = FolderReader(self.session, folder, point, self.settings.after.told())
+            async with aclosing(reader.received_since(after, following)) as pages:
+                async for page in pages:
+                    yield page
+                    await self._return_to(folder, point)
 
     async def _as_left(self, since: Mapping[Folder, SyncState]) -> set[Folder]:
         """Folders that are not open and, by one STATUS each, all pipelined, have nothing new."""

@@ -37,6 +37,8 @@ SIZE_SLACK = 2
 SIZE_FLOOR = 65_536
 """A size announced below this is believed up to this: some servers announce 0."""
 MAX_HEADER = 256 * 1024
+RECENT_GROUP = 10
+"""Messages whose headers are looked at in one go for when they were received."""
 _SECONDS = re.compile(r"[0-9]{1,6}")
 
 
@@ -82,6 +84,21 @@ class Pop3Mailbox:
         return cls(session, settings, now)
 
     @property
+    def remarks(self) -> Mapping[Folder, str]:
+        """Nothing but QUIT can be refused, and then the session is lost."""
+        return {}
+
+    @property
+    def idle_since(self) -> float | None:
+        """POP3 knows no IDLE."""
+        return None
+
+    @property
+    def clock_skew(self) -> float | None:
+        """POP3 does not tell the time."""
+        return None
+
+    @property
     def login_delay(self) -> float:
         """Seconds that must lie between two sign-ins (RFC 2449 §6.5); 0 where the server does not say."""
         words = self.session.capabilities.get("LOGIN-DELAY", ())
@@ -124,6 +141,22 @@ class Pop3Mailbox:
             self._held.clear()
         if not drops:
             yield Page(INBOX, (), sketch.text())
+
+    async def recent(self, since: Mapping[Folder, SyncState], after: float) -> AsyncGenerator[Page, None]:
+        """From the last message backwards, as long as any of RECENT_GROUP was received since; maildrops grow at their end."""
+        drops = await self._listed()
+        sketch = Sketch.of(drop.uidl for drop in drops if drop.uidl is not None)
+        before = since.get(INBOX)
+        if before == MOVED or Sketch.read(before).replaced_by(sketch, fewest=1):
+            return
+        for end in range(len(drops), 0, -RECENT_GROUP):
+            group = drops[max(end - RECENT_GROUP, 0) : end]
+            old = {drop.number for drop in await self._received_before(group, after)}
+            fresh = [drop for drop in group if drop.number not in old]
+            if not fresh:
+                return
+            yield Page(INBOX, tuple(_plain(fresh, await self._name(fresh))), remaining=1)
+            self._held.clear()
 
     async def fetch(self, listings: Sequence[Listing], *, limit: int) -> AsyncGenerator[Fetched, None]:
         asked: list[Listing] = []
