@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..errors import Fault
 from . import Account, Admin, Config, Grant, Security
