@@ -58,9 +58,12 @@ class SmtpCarrier:
                 return Result(Ended.LATER, result.said, result.stage, broken=True)
         return result
 
-    async def close(self) -> None:
+    async def close(self, *, politely: bool = True) -> None:
         """QUIT where that is still possible."""
-        await smtp.leave(self.client)
+        if politely:
+            await smtp.leave(self.client)
+        else:
+            self.client.close()
 
 
 @dataclass(slots=True)
@@ -105,6 +108,6 @@ class GraphCarrier:
             return "taken; it could not be looked at"
         return "it lies in Sent Items" if there is Outcome.SENT else "taken; it is on its way"
 
-    async def close(self) -> None:
+    async def close(self, *, politely: bool = True) -> None:
         """Drop the connections."""
         await self.sender.close()

@@ -81,9 +81,16 @@ class Lane:
                 for response in due:
                     if not self._stopping and self._carried < SESSION_MAILS:
                         await self._send(response)
+        except asyncio.CancelledError:
+            await self._leave(politely=False)
+            raise
         finally:
-            if self._carrier is not None:
-                await self._carrier.close()
+            await self._leave(politely=True)
+
+    async def _leave(self, *, politely: bool) -> None:
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            await carrier.close(politely=politely)
 
     async def _due(self) -> list[int]:
         if self._stopping or self._carried >= SESSION_MAILS:

@@ -43,8 +43,8 @@ class Carrier(Protocol):
         """Hand it over. Raises AccountFailure only for what is the account's trouble and not the parcel's."""
         ...
 
-    async def close(self) -> None:
-        """Say goodbye. Never raises."""
+    async def close(self, *, politely: bool = True) -> None:
+        """Say goodbye, or just go. Never raises."""
         ...
 
 
