@@ -10,22 +10,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from .. import __version__
 from ..config import Admin
+from .answers import send
 from .console import Console
 from .guard import Guard, Handler
 from .headers import SAFETY
 from .health import Health
 from .metrics import CONTENT_TYPE, Metrics
+from .openapi import openapi
 from .places import Places
 from .problems import Denied, Failure
-from .routes import API, ROUTES, Route, arguments
+from .routes import API, ROUTES, BadRequest, Route, arguments
 from .sessions import Sessions
 from .signed import Signed
 from .site import Pages, Site
@@ -37,7 +37,6 @@ from .visitor import CONTROL_SOCKET, VISITOR
 MAX_BODY = 2_000_000
 """Octets of a request's body; a trust store is the largest."""
 PROBES = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
-EXPORT_TYPE = "message/rfc822"
 
 NOT_OUR_NAME = Failure(421, "the Host header does not name this server: set admin.public_url to the address that people use")
 """RFC 9110 §15.5.20."""
@@ -147,16 +146,24 @@ class Api:
         return web.json_response(openapi())
 
     def _verb(self, route: Route) -> Handler:
-        async def answer(request: web.Request) -> web.Response:
+        async def answer(request: web.Request) -> web.StreamResponse:
             verb = getattr(self.verbs.by(request[VISITOR].name), route.verb)
-            result = await verb(**arguments(route, dict(request.match_info), request.query))
-            if isinstance(result, bytes):
-                name = f"message-{request.match_info['entry']}.eml"
-                headers = {"Content-Type": EXPORT_TYPE, "Content-Disposition": f'attachment; filename="{name}"'}
-                return web.Response(body=result, headers=headers)
-            return web.json_response(result)
+            given: dict[str, Any] = arguments(route, dict(request.match_info), request.query)
+            if route.body:
+                given["body"] = await _json(request)
+            return await send(request, route, verb, given)
 
         return answer
+
+
+async def _json(request: web.Request) -> Any:
+    """The request's JSON body. Raises BadRequest."""
+    if request.content_type != "application/json":
+        raise Denied(Failure(415, "send JSON, with Content-Type: application/json"))
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the body is not JSON") from error
 
 
 async def _nowhere(request: web.Request) -> web.StreamResponse:
@@ -176,11 +183,4 @@ async def _as_control_socket(request: web.Request, handler: Handler) -> web.Stre
 
 
 def _pattern(path: str) -> str:
-    return path.replace("{entry}", "{entry:[0-9]{1,20}}")
-
-
-def openapi() -> dict[str, Any]:
-    """The hand-kept OpenAPI page with this version in it."""
-    page: dict[str, Any] = json.loads(files(__package__).joinpath("openapi.json").read_text())
-    page["info"]["version"] = __version__
-    return page
+    return path.replace("{entry}", "{entry:[0-9]{1,20}}").replace("{number}", "{number:[0-9]{1,7}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from ..errors import PermanentFailure
@@ -17,8 +18,12 @@ class Controls(Protocol):
         """Is there such an account in the configuration?"""
         ...
 
-    async def accounts(self) -> list[Row]:
-        """Rows as in `/healthz`."""
+    def statuses(self) -> Iterable[AccountStatus]:
+        """Every account's progress, in the configuration's order."""
+        ...
+
+    async def accounts(self, ids: Collection[str]) -> list[Row]:
+        """Rows of these as in `/healthz`."""
         ...
 
     async def pause(self, account: str) -> None:
@@ -54,10 +59,14 @@ class Ledgerwise:
         """Is there such an account in the configuration?"""
         return account in self._accounts
 
-    async def accounts(self) -> list[Row]:
-        """Rows as in `/healthz`, every account stopped."""
-        stopped = [AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items()]
-        return await account_rows(stopped, self._ledger, 0.0)
+    def statuses(self) -> Iterable[AccountStatus]:
+        """Every account, stopped."""
+        return (AccountStatus(id, protocol, AccountState.STOPPED) for id, protocol in self._accounts.items())
+
+    async def accounts(self, ids: Collection[str]) -> list[Row]:
+        """Rows of these as in `/healthz`."""
+        wanted = set(ids)
+        return await account_rows([status for status in self.statuses() if status.id in wanted], self._ledger, 0.0)
 
     async def pause(self, account: str) -> None:
         """Kept for the next start."""

@@ -96,15 +96,15 @@ class Health:
 
 async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, clock: float) -> list[Row]:
     """Every account as `/healthz` and `listener accounts` show it. `clock` is the event loop's time."""
-    oldest = await oldest_unprocessed(ledger)
-    return [account_row(status, oldest.get(status.id), clock) for status in statuses]
+    chosen = list(statuses)
+    oldest = await ledger.search.oldest_unprocessed([status.id for status in chosen])
+    return [account_row(status, oldest.get(status.id), clock) for status in chosen]
 
 
 async def oldest_unprocessed(ledger: Ledger) -> dict[str, float]:
     """When the oldest message that is not yet dealt with came in (POSIX seconds), for the accounts that have one."""
     busy = {account for account, state, _ in await ledger.counts() if state in UNPROCESSED}
-    found = [(account, (await ledger.backlog(account)).oldest_unprocessed) for account in busy]
-    return {account: at for account, at in found if at is not None}
+    return await ledger.search.oldest_unprocessed(busy)
 
 
 def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: float) -> Row:

@@ -32,30 +32,57 @@ class NotFound(ListenerError):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a verb is served, below `/api/v1`. `private`: on the control socket only."""
+    """Where a verb is served, below `/api/v1`.
+
+    `private`: on the control socket only. `body`: the schema of the JSON body, given to the verb as `body`. `answer`: the
+    schema of the answer, with [] for a list of them; lists are served as CSV too. `media`: what is served where it is no
+    JSON. Schemas are those in openapi.json.
+    """
 
     verb: str
     method: str
     path: str
     query: tuple[str, ...] = ()
     private: bool = False
+    body: str = ""
+    answer: str = "Object"
+    media: str = "application/json"
+
+    @property
+    def is_list(self) -> bool:
+        """Is the answer a page of rows?"""
+        return self.answer.endswith("[]")
 
 
-PAGED = ("account", "limit", "before")
+FORMAT = "format"
+"""`format=csv` on a list: all of it as a file."""
+PAGE = ("limit", "before", "cursor")
+SOUGHT = ("account", "kind", "since", "until", "text")
 
 ROUTES = (
-    Route("accounts", "GET", "/accounts"),
-    Route("pause", "POST", "/accounts/{account}/pause"),
-    Route("resume", "POST", "/accounts/{account}/resume"),
-    Route("messages", "GET", "/messages", ("state", *PAGED)),
-    Route("quarantine", "GET", "/quarantine", PAGED),
-    Route("release_some", "POST", "/quarantine/release", ("reason", "account", "sender", "after")),
-    Route("explain", "GET", "/messages/{entry}"),
-    Route("export", "GET", "/messages/{entry}/raw"),
-    Route("retry", "POST", "/messages/{entry}/retry"),
-    Route("release", "POST", "/messages/{entry}/release"),
-    Route("cases", "GET", "/cases", PAGED),
-    Route("case", "GET", "/cases/{case}"),
+    Route("accounts", "GET", "/accounts", ("state", "text", "limit", "cursor"), answer="Account[]"),
+    Route("pause", "POST", "/accounts/{account}/pause", answer="Paused"),
+    Route("resume", "POST", "/accounts/{account}/resume", answer="Paused"),
+    Route("account_events", "GET", "/accounts/{account}/events", ("limit", "before"), answer="Event[]"),
+    Route("messages", "GET", "/messages", ("state", *SOUGHT, *PAGE), answer="Message[]"),
+    Route("quarantine", "GET", "/quarantine", (*SOUGHT, *PAGE), answer="Message[]"),
+    Route("dead", "GET", "/dead", (*SOUGHT, *PAGE), answer="Message[]"),
+    Route("release_some", "POST", "/quarantine/release", ("reason", "account", "sender", "after"), answer="ReleasedSome"),
+    Route("retry_many", "POST", "/messages/retry", body="Entries", answer="Done[]"),
+    Route("release_many", "POST", "/messages/release", body="Entries", answer="Done[]"),
+    Route("explain", "GET", "/messages/{entry}", answer="History"),
+    Route("message", "GET", "/messages/{entry}/message", answer="Parsed"),
+    Route("attachment", "GET", "/messages/{entry}/attachments/{number}", media="application/octet-stream"),
+    Route("export", "GET", "/messages/{entry}/raw", media="message/rfc822"),
+    Route("retry", "POST", "/messages/{entry}/retry", answer="Changed"),
+    Route("release", "POST", "/messages/{entry}/release", answer="Changed"),
+    Route("cases", "GET", "/cases", ("account", "status", "text", *PAGE), answer="Case[]"),
+    Route("case", "GET", "/cases/{case}", answer="CaseWithMessages"),
+    Route("counts", "GET", "/counts", ("account",), answer="Counts"),
+    Route("tokens", "GET", "/tokens", answer="Token[]"),
+    Route("create_token", "POST", "/tokens/{name}", ("scope",), answer="NewToken"),
+    Route("revoke_token", "DELETE", "/tokens/{name}", answer="Revoked"),
+    Route("audit", "GET", "/audit", ("who", "action", "limit", "before"), answer="Order[]"),
     Route("backup", "POST", "/backup", ("file",), private=True),
     Route("preview", "GET", "/accounts/{account}/preview", ("since", "limit"), private=True),
     Route("token", "POST", "/oauth/{profile}/token", ("user", "protocol"), private=True),
@@ -64,7 +91,8 @@ ROUTES = (
 
 def arguments(route: Route, path: Mapping[str, str], query: Mapping[str, str]) -> dict[str, str]:
     """The verb's arguments from a request's path and query. Raises BadRequest for a query that the verb does not take."""
-    unknown = sorted(set(query) - set(route.query))
+    taken = {*route.query, FORMAT} if route.is_list and route.method == "GET" else set(route.query)
+    unknown = sorted(set(query) - taken)
     if unknown:
         raise BadRequest(f"unknown parameter: {unknown[0][:40]!r}", field=unknown[0][:40])
     return {**path, **{name: query[name] for name in route.query if name in query}}

@@ -10,68 +10,53 @@ LedgerError.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AccountFailure, Refused
-from ..ledger import Row, State
+from ..ledger import Row
 from .controls import Controls, Ledgerwise
-from .paging import DEFAULT_LIMIT, MAX_NUMBER, limit_of, number_of
+from .list_verbs import ListVerbs
+from .message_verbs import MessageVerbs
+from .paging import DEFAULT_LIMIT, limit_of, moment_of, number_of
 from .routes import BadRequest, NotFound
 from .token_verbs import TokenVerbs
 
 __all__ = ["Controls", "Ledgerwise", "NotFound", "Verbs", "entry_id"]
 
+TRACED = 600
+"""Seconds that a protocol trace lasts unless said."""
 PROTOCOLS = ("imap", "pop3", "smtp", "graph")
 
 
 @dataclass(frozen=True, slots=True)
-class Verbs(TokenVerbs):
+class Verbs(ListVerbs, MessageVerbs, TokenVerbs):
     """The verbs over one ledger and whoever controls the accounts, for one person: `by` gives the same for another."""
-
-    async def accounts(self) -> list[Row]:
-        """Every account with its progress."""
-        return await self.controls.accounts()
 
     async def pause(self, account: str) -> Row:
         """Stop fetching this account, also after a restart."""
-        self._known(account)
+        self.known(account)
         async with self.order("pause", account):
             await self.controls.pause(account)
         return {"id": account, "paused": True}
 
     async def resume(self, account: str) -> Row:
         """Fetch this account again, at once."""
-        self._known(account)
+        self.known(account)
         async with self.order("resume", account):
             await self.controls.resume(account)
         return {"id": account, "paused": False}
 
-    async def messages(
-        self,
-        state: str | None = None,
-        account: str | None = None,
-        limit: str | int = DEFAULT_LIMIT,
-        before: str | int | None = None,
-    ) -> list[Row]:
-        """Messages, newest first."""
-        if state is not None and state not in set(State):
-            raise BadRequest(f"no such state: {state[:40]!r}; there are {', '.join(State)}", field="state")
-        self._known(account)
-        return await self.ledger.messages(state=state, account=account, limit=limit_of(limit), before=_before(before))
-
-    async def quarantine(
-        self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None
-    ) -> list[Row]:
-        """Messages in quarantine, newest first."""
-        return await self.messages(State.QUARANTINED, account, limit, before)
-
-    async def cases(self, account: str | None = None, limit: str | int = DEFAULT_LIMIT, before: str | None = None) -> list[Row]:
-        """Cases, newest first; `before` is a case's id."""
-        self._known(account)
-        return await self.ledger.cases(account=account, limit=limit_of(limit), before=before)
+    async def trace(self, account: str, seconds: str | int = TRACED) -> Row:
+        """Log what is said to this account's server for so long, secrets left out; 0 ends it."""
+        self.known(account)
+        wanted = number_of(seconds, "seconds", "number of seconds")
+        async with self.order("trace", account):
+            try:
+                return {"id": account, "seconds": round(self.controls.trace(account, wanted))}
+            except AccountFailure as error:
+                raise Refused(error.reason) from error
 
     async def case(self, case: str) -> Row:
         """One case with its messages in order."""
@@ -109,7 +94,7 @@ class Verbs(TokenVerbs):
         self, reason: str | None = None, account: str | None = None, sender: str | None = None, after: str | int = 0
     ) -> Row:
         """Let through what fits among the next in quarantine; asked again with `after` until that is null, all of it."""
-        self._known(account)
+        self.known(account)
         number = entry_id(after)
         async with self.order("release_some", account or "all", reason=reason, sender=sender, after=number):
             step = await self.ledger.release_some(reason=reason, account=account, sender=sender, after=number)
@@ -134,9 +119,9 @@ class Verbs(TokenVerbs):
 
     async def preview(self, account: str, since: str | None = None, limit: str | int = DEFAULT_LIMIT) -> list[Row]:
         """Which messages would be processed, and how; `since` in POSIX seconds."""
-        self._known(account)
+        self.known(account)
         try:
-            return await self.controls.preview(account, _moment(since), limit_of(limit))
+            return await self.controls.preview(account, moment_of(since, "since"), limit_of(limit))
         except AccountFailure as error:
             raise Refused(str(error)) from error
 
@@ -149,28 +134,10 @@ class Verbs(TokenVerbs):
         except AccountFailure as error:
             return {"reason": error.reason, "setting": error.setting, "hint": error.hint}
 
-    def _known(self, account: str | None) -> None:
-        if account is not None and not self.controls.known(account):
-            raise NotFound(f"no account {account!r} in the configuration")
-
 
 def entry_id(text: str | int) -> int:
     """A message's number as people type it. Raises BadRequest."""
     return number_of(text, "entry", "message number")
-
-
-def _moment(value: str | None) -> float | None:
-    try:
-        seconds = None if value is None else float(value[:30])
-    except ValueError:
-        seconds = math.nan
-    if seconds is not None and not 0 <= seconds <= MAX_NUMBER:
-        raise BadRequest(f"not a time: {str(value)[:40]!r}", field="since")
-    return seconds
-
-
-def _before(value: str | int | None) -> int | None:
-    return None if value is None else number_of(value, "before", "message number")
 
 
 def _found(row: Row | None, otherwise: str) -> Row:

@@ -70,7 +70,7 @@ class Ledger:
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="ledger-reader")
         self._handed_out: set[int] = set()
         self.access = Access(self._write, self._read)
-        """API tokens and the audit."""
+        self.search = Search(self._write, self._read)
         self.kept = KeptSettings(self._write, self._read)
         """Accounts and profiles made in the console."""
         self.responses = Responses(self._write, self._read)

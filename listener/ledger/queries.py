@@ -68,10 +68,10 @@ def cases(connection: sqlite3.Connection, account: str | None, limit: int, befor
         newest = number[0]
     name = "newest_cases" if account is None else "newest_cases_of_account"
     values = {"before": newest, "most": min(limit, LONGEST_LIST), "account": account}
-    return [_case_row(connection, case) for (case,) in connection.execute(_SQL[name], values).fetchall()]
+    return [case_row(connection, case) for (case,) in connection.execute(_SQL[name], values).fetchall()]
 
 
-def _case_row(connection: sqlite3.Connection, case: str) -> Row:
+def case_row(connection: sqlite3.Connection, case: str) -> Row:
     row = connection.execute(_SQL["case_row"], (case,)).fetchone()
     names = ("id", "account", "subject", "requester", "status", "messages", "reference")
     return dict(zip(names, row[1:8], strict=True)) | {"updated_at": rfc3339(row[8])}
@@ -84,7 +84,7 @@ def case(connection: sqlite3.Connection, identity: str) -> Row | None:
     newest = _ids(connection, "case_entries", {"case_id": identity, "most": LONGEST_LIST})
     people = connection.execute(_SQL["case_participants"], (identity,))
     notes = connection.execute(_SQL["case_notes"], (identity,)).fetchmany(LONGEST_LIST)
-    return _case_row(connection, identity) | {
+    return case_row(connection, identity) | {
         "entries": [message_row(connection, entry) for entry in reversed(newest)],
         "participants": [{"name": name, "address": address} for address, name in people],
         "references": dict(connection.execute(_SQL["case_references"], (identity,)).fetchall()),

@@ -125,7 +125,7 @@ async def test_storage_trouble_during_a_question_is_a_503_that_says_so(admin, mo
     async def full(*args, **kwargs):
         raise LedgerFull("the disk is full")
 
-    monkeypatch.setattr(type(admin.ledger), "messages", full)
+    monkeypatch.setattr(type(admin.ledger.search), "messages", full)
     status, headers, body = await admin.get("/api/v1/messages")
     assert (status, body["detail"]) == (503, "the disk is full")
     assert headers["Content-Type"].startswith("application/problem+json")
