@@ -73,7 +73,7 @@ def bounded(step):
         ("receiving", "contents", "sqlite_autoindex_raw_1"),
         ("filing", "filed_where", "PRIMARY KEY"),
         ("responses", "due", "responses_due"),
-        ("responses", "begun"),
+        ("responses", "begun", "responses_by_state"),
         ("responses", "newest_of_state", "responses_by_state"),
         ("responses", "newest_of_account_in_state", "responses_by_account_state"),
         ("responding", "to_sender", "responses_to_sender"),
