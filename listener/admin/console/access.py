@@ -7,7 +7,7 @@ from aiohttp import web
 from ...errors import Refused
 from ..routes import BadRequest
 from .desk import Desk, Told
-from .listing import Filters, addresses
+from .listing import Filters
 
 
 class AccessPages:
@@ -50,7 +50,7 @@ class AccessPages:
 
     async def _audit(self, request: web.Request) -> web.StreamResponse:
         filters = Filters.of(request)
-        asked = {"before": filters.before, "who": filters.text}
-        rows, cursor = await self._desk.list("audit", {name: value for name, value in asked.items() if value})
-        pager = addresses(filters, "/audit", rows, cursor)
-        return await self._desk.page(request, "audit.html", rows=rows, filters=filters, pager=pager)
+        asked = {"cursor": filters.cursor, "who": filters.text}
+        page = await self._desk.list("audit", {name: value for name, value in asked.items() if value})
+        pager = page.pager(filters, "/audit")
+        return await self._desk.page(request, "audit.html", rows=page.rows, filters=filters, pager=pager)

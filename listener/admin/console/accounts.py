@@ -10,13 +10,15 @@ from typing import Any
 
 from aiohttp import web
 
+from ...config import Config
 from ...errors import Refused
-from ..verbs import NotFound
+from ...status import AccountStatus
+from ..health import TROUBLED
+from ..routes import NotFound
 from .desk import Desk, Told
 from .listing import PAGE, Filters
 from .messages import download
 
-TROUBLE = frozenset({"backoff", "auth_failed", "needs_consent", "parked"})
 EVENTS = 20
 """Events of an account that its page shows."""
 ORDERS: Mapping[str, str] = {"pause": "paused", "resume": "switched on", "restart": "started again"}
@@ -40,15 +42,16 @@ class AccountPages:
         ]
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        filters = Filters.of(request)
-        rows = [row for row in await self._desk.verbs.accounts() if _fits(row, filters)]
-        rows.sort(key=lambda row: row["id"])
-        later = [row for row in rows if row["id"] > filters.before]
-        shown = later[:PAGE]
-        following = filters.after(shown[-1]["id"]).address("/accounts") if len(later) > PAGE else ""
-        first = filters.begin().address("/accounts") if filters.before else ""
+        """From what is in memory; the ledger is asked about the page's accounts only."""
+        filters, verbs = Filters.of(request), self._desk.accounts(request)
+        config: Config = verbs.desk.config()
+        found = sorted(status.id for status in self._desk.verbs.controls.statuses() if _fits(status, filters, config))
+        page = [id for id in found if id > filters.cursor][: PAGE + 1]
+        rows = verbs.described(await self._desk.verbs.controls.accounts(page[:PAGE]), await self._desk.verbs.ledger.paused())
+        following = filters.after(page[PAGE - 1]).address("/accounts") if len(page) > PAGE else ""
+        first = filters.begin().address("/accounts") if filters.cursor else ""
         return await self._desk.page(
-            request, "accounts.html", rows=shown, filters=filters, total=len(rows), following=following, first=first
+            request, "accounts.html", rows=rows, filters=filters, total=len(found), following=following, first=first
         )
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
@@ -71,10 +74,10 @@ class AccountPages:
 
     async def _row(self, name: str) -> Mapping[str, Any]:
         """The account's live state."""
-        found = next((row for row in await self._desk.verbs.accounts() if row["id"] == name), None)
-        if found is None:
-            raise NotFound(f"there is no account {name[:64]!r}")
-        return found
+        found = await self._desk.verbs.controls.accounts([name])
+        if not found:
+            raise NotFound(f"there is no account {name[:64]!r} that runs")
+        return found[0]
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["account"]
@@ -101,10 +104,14 @@ class AccountPages:
         return self._desk.done("/accounts", Told(f"The account {name} is removed. Its messages and cases stay."))
 
 
-def _fits(row: Mapping[str, Any], filters: Filters) -> bool:
-    if filters.state == "trouble" and row["state"] not in TROUBLE and not row.get("missing_folders"):
-        return False
-    if filters.state not in ("", "trouble") and row["state"] != filters.state:
+def _fits(status: AccountStatus, filters: Filters, config: Config) -> bool:
+    if filters.state == "trouble":
+        if status.state not in TROUBLED and not status.missing_folders:
+            return False
+    elif filters.state and status.state != filters.state:
         return False
     words = filters.text.casefold()
-    return not words or words in f"{row['id']} {row.get('name') or ''} {row.get('protocol') or ''}".casefold()
+    if not words:
+        return True
+    account = config.account(status.id)
+    return words in f"{status.id} {status.protocol} {account.name if account else ''}".casefold()

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ...errors import Refused
 from .desk import Desk, Told
-from .listing import Filters, addresses
+from .listing import Filters
 
 MAX_TALK = 50
 """Messages whose text one page shows; the newest."""
@@ -34,9 +34,10 @@ class CasePages:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         filters = Filters.of(request)
-        rows, cursor = await self._desk.list("cases", filters.of_cases())
-        pager = addresses(filters, "/cases", rows, cursor)
-        return await self._desk.page(request, "cases.html", rows=rows, filters=filters, pager=pager)
+        page = await self._desk.list("cases", filters.of_cases())
+        return await self._desk.page(
+            request, "cases.html", rows=page.rows, filters=filters, pager=page.pager(filters, "/cases")
+        )
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         case = await self._desk.verbs.case(request.match_info["case"])

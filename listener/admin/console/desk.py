@@ -15,12 +15,12 @@ from typing import Any
 
 from aiohttp import web
 
-from ...ledger import Row
 from ..health import Health
 from ..metrics import Metrics
+from ..routes import BadRequest, NotFound
 from ..verbs import Verbs
 from ..visitor import VISITOR
-from .listing import PAGE
+from .listing import PAGE, Page
 from .rendering import Rendering
 
 MAX_TOLD = 200
@@ -98,11 +98,13 @@ class Desk:
         joint = "&" if "?" in path else "?"
         return web.Response(status=303, headers={"Location": f"{path}{joint}told={key}{'#' + fragment if fragment else ''}"})
 
-    async def list(self, verb: str, arguments: Mapping[str, str]) -> tuple[list[Row], object | None]:
-        """One page of a list: its rows, and where the next begins (None: there is none)."""
-        limit = int(arguments.get("limit", PAGE))
-        rows = await getattr(self.verbs, verb)(**{**arguments, "limit": limit})
-        return rows, rows[-1]["id"] if len(rows) == limit else None
+    async def list(self, verb: str, arguments: Mapping[str, str]) -> Page:
+        """One page of a list. What makes no sense in what was asked for is said, and no error."""
+        try:
+            rows = await getattr(self.verbs, verb)(**{"limit": str(PAGE), **arguments})
+        except (BadRequest, NotFound) as error:
+            return Page((), fault=str(error))
+        return Page(rows, getattr(rows, "next", None))
 
     def by(self, request: web.Request) -> Verbs:
         """The verbs, ordered by whoever asks: that is what the audit says."""

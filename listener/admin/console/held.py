@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from ...errors import ListenerError, Refused
-from ..verbs import NotFound
+from ..routes import NotFound
 from .desk import MAX_FAULTS, Desk, Told
-from .listing import PAGE, Filters, addresses
+from .listing import PAGE, Filters
 from .messages import download
 
 MAX_EXPORT = 64 * 1024 * 1024
@@ -38,11 +38,11 @@ class HeldPages:
     async def _list(self, request: web.Request) -> web.StreamResponse:
         filters = Filters.of(request)
         state = STATES[request.path]
-        rows, cursor = await self._desk.list("messages", {**filters.arguments(), "state": state})
+        page = await self._desk.list("messages", {**filters.arguments(), "state": state})
         totals = await self._desk.totals()
         return await self._desk.page(
-            request, "held.html", rows=rows, state=state, filters=filters, totals=totals, section="/quarantine",
-            pager=addresses(filters, request.path, rows, cursor),
+            request, "held.html", rows=page.rows, state=state, filters=filters, totals=totals, section="/quarantine",
+            pager=page.pager(filters, request.path),
         )  # fmt: skip
 
     async def _order(self, request: web.Request) -> web.StreamResponse:

@@ -5,12 +5,14 @@ A filter that makes no sense is said beside the list and not applied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from aiohttp import web
+
+from ...ledger import Row
 
 PAGE = 50
 """Rows a page."""
@@ -20,7 +22,7 @@ MAX_WORDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What was asked for, as text; "" is no filter. `before` is where the page begins."""
+    """What was asked for, as text; "" is no filter. `cursor` is where the page begins."""
 
     account: str = ""
     state: str = ""
@@ -28,7 +30,7 @@ class Filters:
     text: str = ""
     since: str = ""
     until: str = ""
-    before: str = ""
+    cursor: str = ""
 
     @classmethod
     def of(cls, request: web.Request) -> Filters:
@@ -43,11 +45,11 @@ class Filters:
 
     def begin(self) -> Filters:
         """The first page of the same."""
-        return replace(self, before="")
+        return replace(self, cursor="")
 
-    def after(self, cursor: str | int) -> Filters:
+    def after(self, cursor: str) -> Filters:
         """The next page of the same."""
-        return replace(self, before=str(cursor))
+        return replace(self, cursor=cursor)
 
     def any(self) -> bool:
         """Is anything filtered?"""
@@ -55,13 +57,13 @@ class Filters:
 
     def arguments(self) -> dict[str, str]:
         """A verb's arguments, those that are asked for. Days become moments: `until` includes its day."""
-        plain = {name: getattr(self, name) for name in ("account", "state", "kind", "text", "before")}
+        plain = {name: getattr(self, name) for name in ("account", "state", "kind", "text", "cursor")}
         times = {"since": day(self.since), "until": day(self.until, 86400)}
         return {name: value for name, value in {**plain, **times}.items() if value}
 
     def of_cases(self) -> dict[str, str]:
         """The same for cases: a state is their status."""
-        given = {"account": self.account, "status": self.state, "text": self.text, "before": self.before}
+        given = {"account": self.account, "status": self.state, "text": self.text, "cursor": self.cursor}
         return {name: value for name, value in given.items() if value}
 
 
@@ -74,8 +76,16 @@ def day(text: str, plus: int = 0) -> str:
         return ""
 
 
-def addresses(filters: Filters, path: str, rows: Sequence[Mapping[str, object]], cursor: object | None) -> dict[str, object]:
-    """What the pager needs."""
-    older = filters.after(str(cursor)).address(path) if cursor else ""
-    newest = filters.begin().address(path) if filters.before else ""
-    return {"shown": len(rows), "older": older, "newest": newest}
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `fault`: what is wrong with what was asked for; there are no rows then."""
+
+    rows: Sequence[Row]
+    next: str | None = None
+    fault: str = ""
+
+    def pager(self, filters: Filters, path: str) -> dict[str, object]:
+        """What the template's pager needs."""
+        older = filters.after(self.next).address(path) if self.next else ""
+        newest = filters.begin().address(path) if filters.cursor else ""
+        return {"shown": len(self.rows), "older": older, "newest": newest, "fault": self.fault}

@@ -16,10 +16,10 @@ from ...errors import ParseCrash, ParseTimeout, Refused
 from ...message.model import InboundMessage
 from ..headers import MAIL
 from ..places import local_path
-from ..verbs import NotFound
+from ..routes import NotFound
 from .desk import Desk, Told
 from .history import sentences
-from .listing import Filters, addresses
+from .listing import Filters
 from .message_parts import Reader, frame, header, source, wants_pictures
 
 VIEWS = ("reply", "html", "text", "headers", "source")
@@ -49,9 +49,9 @@ class MessagePages:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         filters = Filters.of(request)
-        rows, cursor = await self._desk.list("messages", filters.arguments())
-        pager = addresses(filters, "/messages", rows, cursor)
-        return await self._desk.page(request, "messages.html", rows=rows, filters=filters, pager=pager)
+        page = await self._desk.list("messages", filters.arguments())
+        pager = page.pager(filters, "/messages")
+        return await self._desk.page(request, "messages.html", rows=page.rows, filters=filters, pager=pager)
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         entry = int(request.match_info["entry"])

@@ -70,8 +70,8 @@ class OverviewPages:
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         health = self._desk.health
-        rows, _ = await self._desk.list("messages", {"limit": str(NEWEST)})
-        cases, _ = await self._desk.list("cases", {"limit": str(NEWEST)})
+        newest = await self._desk.list("messages", {"limit": str(NEWEST)})
+        cases = await self._desk.list("cases", {"limit": str(NEWEST)})
         statuses = list(health.statuses())
         troubled = [status for status in statuses if status.state in TROUBLED or status.missing_folders]
         clock = health.monotonic()
@@ -80,7 +80,7 @@ class OverviewPages:
             figures=self._figures(), minutes=self._sampler.minutes(), states=_states(health.states()), accounts=len(statuses),
             troubled=[account_row(status, None, clock) for status in troubled[:MOST_TROUBLED]],
             more=max(0, len(troubled) - MOST_TROUBLED),
-            expiring=self._expiring(statuses), rows=rows, cases=cases, totals=await self._desk.totals(),
+            expiring=self._expiring(statuses), rows=newest.rows, cases=cases.rows, totals=await self._desk.totals(),
         )  # fmt: skip
 
     def _figures(self) -> list[Figure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from .desk import Desk
-from .listing import Filters, addresses
+from .listing import Filters
 
 
 class ReplyPages:
@@ -20,7 +20,7 @@ class ReplyPages:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         filters = Filters.of(request)
-        asked = {"account": filters.account, "state": filters.state, "before": filters.before}
-        rows, cursor = await self._desk.list("replies", {name: value for name, value in asked.items() if value})
-        pager = addresses(filters, "/replies", rows, cursor)
-        return await self._desk.page(request, "replies.html", rows=rows, filters=filters, pager=pager)
+        asked = {"account": filters.account, "state": filters.state, "cursor": filters.cursor}
+        page = await self._desk.list("replies", {name: value for name, value in asked.items() if value})
+        pager = page.pager(filters, "/replies")
+        return await self._desk.page(request, "replies.html", rows=page.rows, filters=filters, pager=pager)

@@ -86,7 +86,7 @@ CASE_STATES: Mapping[str, Said] = {"open": Said("open", "info"), "closed": Said(
 
 REASONS: Mapping[str, str] = {
     "too_large": "Larger than this daemon takes. Releasing it fetches it whatever its size.",
-    "refused_by_server": "The server could not hand it over. Releasing it asks again.",
+    "refused": "The server could not hand it over. Releasing it asks again.",
     "parse_crash": "Reading it failed three times, in a process of its own each time. The raw message is kept.",
     "parse_timeout": "Reading it took too long, three times. The raw message is kept.",
     "hook_removed": "A hook that should have got it is no longer configured. Retry once it is back.",

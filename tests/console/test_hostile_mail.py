@@ -1,0 +1,81 @@
+"""Hostile mail on every page that shows mail: no script runs, nothing is asked of another host."""
+
+import pytest
+from daemon import eventually
+
+from console.hostile import TRICKS, messages
+
+pytestmark = pytest.mark.dovecot
+MARK = "() => window.pwned"
+
+
+@pytest.fixture(scope="session")
+def delivered(dovecot, daemon):
+    dovecot.deliver("support", messages())
+
+
+async def all_there(daemon):
+    rows = [row for row in await daemon.messages() if (row["message_id"] or "").startswith("trick")]
+    return rows if len(rows) == len(TRICKS) and all(row["state"] in ("done", "quarantined") for row in rows) else None
+
+
+class Watched:
+    """What a context asked for and showed."""
+
+    def __init__(self, desk):
+        self.desk, self.dialogs = desk, []
+        desk.page.on("dialog", self._dismiss)
+
+    async def _dismiss(self, dialog):
+        self.dialogs.append(dialog.message)
+        await dialog.dismiss()
+
+    async def nothing_happened(self):
+        for frame in self.desk.page.frames:
+            assert not await frame.evaluate(MARK), frame.url
+        assert self.dialogs == []
+        assert self.desk.foreign == [], "something was asked of another host"
+
+
+async def test_no_message_runs_a_script_or_loads_anything_when_it_is_shown(open_desk, daemon, delivered):
+    rows = await eventually(lambda: all_there(daemon))
+    async with open_desk(amiss=True) as desk:
+        watched = Watched(desk)
+        for row in rows:
+            await desk.open(f"/messages/{row['id']}?view=html")
+            await watched.nothing_happened()
+        assert not [one for one in desk.amiss if "blocked" not in one.lower() and "sandbox" not in one.lower()], desk.amiss
+
+
+async def test_no_list_and_no_case_runs_a_script(open_desk, daemon, delivered):
+    rows = await eventually(lambda: all_there(daemon))
+    async with open_desk() as desk:
+        watched = Watched(desk)
+        paths = ["/", "/messages", "/messages?text=script", "/cases", "/quarantine", "/accounts/support"]
+        paths += [f"/cases/{row['case']}" for row in rows[::6] if row["case"]]
+        paths += [f"/messages/{row['id']}?view={view}" for row in rows[::9] for view in ("reply", "text", "headers", "source")]
+        for path in paths:
+            assert (await desk.open(path)).status == 200, path
+            await watched.nothing_happened()
+
+
+async def test_the_frame_opened_by_itself_runs_nothing_either(open_desk, daemon, delivered):
+    rows = await eventually(lambda: all_there(daemon))
+    async with open_desk(amiss=True) as desk:
+        watched = Watched(desk)
+        for row in rows[::4]:
+            answer = await desk.open(f"/messages/{row['id']}/html")
+            assert "sandbox" in answer.headers["content-security-policy"]
+            await watched.nothing_happened()
+
+
+async def test_attachments_are_saved_and_never_shown(open_desk, daemon, delivered):
+    rows = await eventually(lambda: all_there(daemon))
+    async with open_desk() as desk:
+        for row in rows[::12]:
+            answer = await desk.context.request.get(f"/messages/{row['id']}/attachments/1")
+            assert answer.status == 200
+            assert answer.headers["content-disposition"].startswith("attachment;")
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert b"<script>" in await answer.body()
