@@ -51,10 +51,11 @@ def start_forking() -> None:
 
 
 def mail(number: int, answers: int | None = None) -> bytes:
-    """A small message; `answers` makes it a reply."""
+    """A small message; `answers` makes it a reply, by whoever wrote the first: nobody else may come into a case."""
+    writer = number if answers is None else 1
     reply = f"References: <{answers}@example.net>\r\n" if answers is not None else ""
     return (
-        f"From: c{number}@example.net\r\nTo: support@example.com\r\nSubject: Number {number}\r\n"
+        f"From: c{writer}@example.net\r\nTo: support@example.com\r\nSubject: Number {number}\r\n"
         f"Message-ID: <{number}@example.net>\r\n{reply}\r\nText {number}.\r\n"
     ).encode()
 
