@@ -9,22 +9,43 @@ says is what would happen if the mail came in now; messages that the preview its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from . import cases
-from .config import Account, Config
+from .cases import CaseRules, Decision
+from .cases.pending import Pending
+from .cases.settings import rules_of
+from .config import Account, Config, Flood
 from .credentials import TokenOf
+from .credentials.sealing import keyring
 from .errors import MessageFailure
 from .ledger import Plan
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, SyncState
 from .message import Trust
+from .message.flags import comparable
 from .message.model import InboundMessage, Verdict
+from .message.tree import header
 from .parsing import Parser
 from .protocols.opening import open_mailbox, trust_of
+from .rules import (
+    ANSWERS,
+    Accept,
+    FloodLimit,
+    Ignore,
+    Pace,
+    Quarantine,
+    Rules,
+    Subject,
+    compiled,
+    judge,
+    sender_of,
+)
 
 Row = dict[str, Any]
 FETCHED_AT_ONCE = 10
@@ -38,7 +59,7 @@ class Known(Protocol):
     async def sync_states(self, account: str) -> Mapping[Folder, SyncState]: ...
     async def baselines(self, account: str) -> Mapping[Folder, Baseline]: ...
     async def plan(self, account: str, page: Page) -> Plan: ...
-    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]: ...
+    async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision: ...
 
 
 class NothingKnown:
@@ -53,8 +74,8 @@ class NothingKnown:
     async def plan(self, account: str, page: Page) -> Plan:
         return Plan(fetch=page.listings)
 
-    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]:
-        return {}
+    async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
+        return cases.decide(message, account, rules, pending.over(None), time.time())
 
 
 async def preview(
@@ -68,12 +89,48 @@ async def preview(
     parser = Parser(deadline=config.limits.parse_timeout, memory=config.limits.parse_memory)
     mailbox = await open_mailbox(account, config, token_of, read_only=True)
     try:
-        foresight = Foresight(account, known, parser, trust_of(account), limit, config.limits.max_message)
+        keys = keyring(config.listener, make=False)
+        gate = Gate(compiled(account.rules, config.rules), account.flood, partial(keys.knows, account=account.id), time.time())
+        foresight = Foresight(
+            account, known, parser, trust_of(account), limit, config.limits.max_message, rules_of(account, keys), gate
+        )
         async with aclosing(foresight.rows(mailbox, since)) as rows:
             return [row async for row in rows]
     finally:
         await mailbox.close()
         await parser.close()
+
+
+@dataclass
+class Gate:
+    """The rules before cases, as the dispatcher asks them, and the limit on floods as far as the preview itself shows mail."""
+
+    rules: Rules
+    flood: Flood
+    answers: Callable[[InboundMessage], bool]
+    now: float
+    _paces: dict[str, Pace] = field(default_factory=dict)
+
+    def stops(self, message: InboundMessage, fetched: Fetched) -> Row:
+        """Outcome, why and rule of what comes into no case; else who let it through by name, if anybody did."""
+        answers = self.answers(message)
+        match judge(Subject(message, len(fetched.octets), lambda: header(fetched.octets), answers), self.rules):
+            case Ignore(rule, reason):
+                return {"outcome": "ignored", "why": f"rule: {reason}", "rule": rule}
+            case Quarantine(rule, reason):
+                return {"outcome": "quarantined", "why": f"rule: {reason}", "rule": rule}
+            case Accept(rule) if rule:
+                return {"rule": rule}
+        return {} if self._passes(message, fetched.listing.received_at, answers) else {"outcome": "quarantined", "why": "flood"}
+
+    def _passes(self, message: InboundMessage, received_at: float | None, answers: bool) -> bool:
+        if not self.flood.messages:
+            return True
+        most = self.flood.messages * (ANSWERS if answers else 1)
+        pace = self._paces.setdefault(comparable(sender_of(message)), Pace())
+        return pace.passes(
+            min(received_at or self.now, self.now), FloodLimit(most, self.flood.within, self.flood.release_after)
+        )
 
 
 @dataclass
@@ -86,7 +143,9 @@ class Foresight:
     trust: Trust
     limit: int
     max_message: int
-    _ids: dict[str, str] = field(default_factory=dict)
+    rules: CaseRules = CaseRules()  # noqa: RUF009  (frozen)
+    gate: Gate | None = None
+    _pending: Pending = field(default_factory=Pending)
     _digests: set[bytes] = field(default_factory=set)
     _cases: int = 0
 
@@ -152,24 +211,22 @@ class Foresight:
             message = await self.parser.parse(fetched.octets, self.trust)
         except MessageFailure as error:
             return row | {"outcome": "quarantined", "why": error.reason}
-        return row | await self._filed(message)
+        stopped = self.gate.stops(message, fetched) if self.gate else {}
+        if "outcome" in stopped:
+            return row | _about(message) | stopped
+        return row | _about(message) | await self._filed(message) | stopped
 
     async def _filed(self, message: InboundMessage) -> Row:
-        asked = [*message.references[-cases.MAX_REFERENCES :], *message.in_reply_to[: cases.MAX_REFERENCES]]
-        where = self._ids | (await self.known.filed_where(self.account.id, asked) if asked else {})
-        decision = cases.decide(message, lambda wanted: {one: where[one] for one in wanted if one in where})
+        decision = await self.known.foresee(self.account.id, message, self.rules, self._pending)
         case = decision.case or self._new_case()
-        if message.message_id:
-            self._ids.setdefault(message.message_id, case)
+        self._pending.add(case, decision, message)
         sends, why = reply(self.account, message)
         return {
             "outcome": "filed",
-            "from": message.from_[0].address if message.from_ else "",
-            "subject": message.subject,
-            "message_id": message.message_id,
-            "kind": message.kind.value,
             "case": case,
             "why": f"{decision.rule} {decision.matched}".strip(),
+            "unverified": decision.unverified,
+            "related": [link.case for link in decision.links],
             "hooks": list(self.account.hooks),
             "reply": {"send": sends, "why": why},
         }
@@ -177,6 +234,15 @@ class Foresight:
     def _new_case(self) -> str:
         self._cases += 1
         return f"{NEW}-{self._cases}"
+
+
+def _about(message: InboundMessage) -> Row:
+    return {
+        "from": message.from_[0].address if message.from_ else "",
+        "subject": message.subject,
+        "message_id": message.message_id,
+        "kind": message.kind.value,
+    }
 
 
 def reply(account: Account, message: InboundMessage) -> tuple[bool, str]:

@@ -250,6 +250,22 @@ class Reply(Table):
     )
 
 
+class Cases(Table):
+    """What mail for a closed case does; see `docs/cases.md`."""
+
+    closed: Literal["reopen", "follow_up"] = setting(
+        "reopen", "`reopen` opens the case again; `follow_up` makes a new case that is linked to it."
+    )
+    reopen_within: Duration | None = setting(
+        None,
+        "With `reopen`: how long after it was closed a case is opened again; later mail makes a follow-up.",
+        said="for ever",
+        example="30d",
+        ge=60,
+        le=36500 * 86400,
+    )
+
+
 class Account(Table):
     """One mailbox."""
 
@@ -285,6 +301,7 @@ class Account(Table):
     rules: tuple[Rule, ...] = setting((), "What to do with mail before it comes into a case.", said="none", max_length=100)
     flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")
+    cases: Cases = setting(lambda given: {}, "What mail for a closed case does.")
 
     @property
     def since(self) -> float | None:

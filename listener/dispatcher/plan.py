@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..cases import CaseRules
 from ..message.model import InboundMessage, Trust
 from ..rules import FloodLimit, Rules
 
@@ -17,7 +18,7 @@ def _never(_: InboundMessage) -> bool:
 class AccountPlan:
     """One account's hooks in order, by the names of their hosts; whose verdicts on senders it believes; and its rules.
 
-    `flood` None: no limit. `answers` says whether a message bears a valid token of ours.
+    `flood` None: no limit. `answers` says whether a message bears a valid token of ours; `cases` is how its case is found.
     """
 
     hooks: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class AccountPlan:
     rules: Rules = ()
     flood: FloodLimit | None = None
     answers: Callable[[InboundMessage], bool] = _never
+    cases: CaseRules = CaseRules()  # noqa: RUF009  (frozen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,30 +7,44 @@ content alone: they are the same after a crash, and after a lost ledger.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, cast
 
 from .. import cases
+from ..cases import CaseRules, Decision
+from ..cases.pending import Pending, participants
 from ..errors import Refused
-from ..message.model import Address, InboundMessage
-from . import bodies, bulk, events, flood
+from ..message.model import InboundMessage
+from . import bodies, bulk, casebook, events, flood, responding
+from .casebook import CaseBook
+from .copies import Arriving, Copies, Copy
 from .events import clean
 from .records import DueEntry, Parsed, State
 from .sql import load
 from .writer import Transaction
 
 _SQL = load("filing")
+_CASES = load("cases")
 _COPY = 1
 """Which of several messages with equal octets is filed: always the first, the others are ignored(duplicate)."""
-_CASE_ID_OCTETS = 8
-_CASE_DRAWS = 1_000
-MAX_PARTICIPANTS = 50
-"""How many addresses of one message are kept as participants of its case."""
+_USUAL = CaseRules()
+NO_RULES: casebook.Rules = MappingProxyType({})
+NO_REPLIES: responding.Policies = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What is kept of an entry that is to be filed."""
+
+    account: str
+    state: str
+    digest: bytes
+    provider_id: str | None
 
 
 def due_entries(
@@ -61,9 +75,15 @@ def parse_attempted(tx: Transaction, entry: int) -> int:
     return cast(int, row[0])
 
 
-def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> list[tuple[int, str | None]]:
+def file(
+    tx: Transaction,
+    batch: Sequence[Parsed],
+    hooks: Mapping[str, Sequence[str]],
+    rules: casebook.Rules = NO_RULES,
+    replies: responding.Policies = NO_REPLIES,
+) -> list[tuple[int, str | None]]:
     """Each entry's case, None where it ended before one."""
-    filing = _Filing(tx, hooks)
+    filing = _Filing(tx, hooks, rules, replies)
     filing.look_up(batch)
     answer = [(parsed.entry, filing.one(parsed)) for parsed in batch]
     filing.write()
@@ -72,7 +92,7 @@ def file(tx: Transaction, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[
 
 def keep_headers(tx: Transaction, account: str, folder: str, heads: Mapping[str, InboundMessage]) -> None:
     """What the header of messages too large to fetch says, by unique id, so that people see whose they are."""
-    filing = _Filing(tx, {})
+    filing = _Filing(tx, {}, NO_RULES, NO_REPLIES)
     for unique_id, message in heads.items():
         row = tx.connection.execute(_SQL["held_by_header"], (account, folder, unique_id)).fetchone()
         if row is not None:
@@ -80,11 +100,11 @@ def keep_headers(tx: Transaction, account: str, folder: str, heads: Mapping[str,
     filing.write()
 
 
-def filed_where(connection: sqlite3.Connection, account: str, message_ids: Sequence[str]) -> dict[str, str]:
-    """The case of each Message-ID that is filed in this account; of the first, where an id was used again."""
-    by_id = {clean(message_id): message_id for message_id in message_ids}
-    values = {"account": account, "message_ids": json.dumps(list(by_id))}
-    return {by_id[key]: case for key, case in connection.execute(_SQL["filed_where"], values) if case}
+def foresee(
+    connection: sqlite3.Connection, account: str, message: InboundMessage, rules: CaseRules, pending: Pending, now: float
+) -> Decision:
+    """What filing would decide of the message if `pending` were filed already."""
+    return cases.decide(message, account, rules, pending.over(CaseBook(connection, account)), now)
 
 
 @dataclass(slots=True)
@@ -93,8 +113,11 @@ class _Filing:
 
     tx: Transaction
     hooks: Mapping[str, Sequence[str]]
-    entries: dict[int, tuple[str, str, bytes]] = field(default_factory=dict)
-    filed: dict[tuple[str, str], str] = field(default_factory=dict)
+    rules: casebook.Rules
+    replies: responding.Policies
+    entries: dict[int, _Row] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    copied: list[tuple[int, int]] = field(default_factory=list)
     busy: dict[tuple[str, str], bool] = field(default_factory=dict)
     messages: list[tuple[Any, ...]] = field(default_factory=list)
     message_ids: list[tuple[Any, ...]] = field(default_factory=list)
@@ -104,29 +127,40 @@ class _Filing:
     states: dict[tuple[State, str], list[int]] = field(default_factory=dict)
     happened: list[events.Event] = field(default_factory=list)
     limited: flood.Flood = field(init=False)
+    copies: Copies = field(init=False)
 
     def __post_init__(self) -> None:
         self.limited = flood.Flood(self.tx, ())
+        self.copies = Copies(self.tx)
 
     def look_up(self, batch: Sequence[Parsed]) -> None:
         ids = json.dumps([parsed.entry for parsed in batch])
-        self.entries = {entry: (account, state, digest) for entry, account, state, digest in self._select("to_file", ids)}
-        arriving = [(self.entries[p.entry][0], p.flood) for p in batch if p.flood is not None and p.entry in self.entries]
-        self.limited = flood.Flood(self.tx, arriving)
+        self.entries = {entry: _Row(*values) for entry, *values in self._select("to_file", ids)}
+        here = [(self.entries[parsed.entry].account, parsed) for parsed in batch if parsed.entry in self.entries]
+        self.limited = flood.Flood(self.tx, [(account, parsed.flood) for account, parsed in here if parsed.flood is not None])
+        self.copies.look_up((account, parsed.message.message_id) for account, parsed in here if parsed.message is not None)
 
     def one(self, parsed: Parsed) -> str | None:
         if parsed.entry not in self.entries:
             raise Refused(f"there is no entry {parsed.entry}")
-        account, state, digest = self.entries[parsed.entry]
-        if state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
+        row = self.entries[parsed.entry]
+        if row.state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
             known = self._select("filed_in", parsed.entry).fetchone()
             return known[0] if known else None
-        parsed = self.limited.judged(parsed, account)
-        self.entries[parsed.entry] = (account, parsed.state, digest)
-        if parsed.state is State.FILED:
-            return self._file(parsed, account, digest)
-        self._end(parsed, account)
-        return None
+        parsed = self.limited.judged(parsed, row.account)
+        self.entries[parsed.entry] = replace(row, state=parsed.state)
+        if parsed.state is not State.FILED:
+            self._end(parsed, row.account)
+            return None
+        if parsed.message is None:
+            raise Refused(f"entry {parsed.entry} cannot be filed without its parsed message")
+        arriving = Arriving(parsed.entry, row.account, row.provider_id, parsed.message)
+        copy = self.copies.of(arriving)
+        if copy is not None:
+            self._ignore(arriving, copy)
+            return None
+        self.copies.filed(arriving)
+        return self._file(parsed, parsed.message, row)
 
     def write(self) -> None:
         connection = self.tx.connection
@@ -138,6 +172,7 @@ class _Filing:
         for (state, reason), entries in self.states.items():
             values = {"state": state.value, "reason": reason, "entries": json.dumps(entries)}
             connection.execute(_SQL["set_states"], values)
+        connection.executemany(_CASES["ignore_copy"], self.copied)
         self.limited.write()
         events.write(self.tx, self.happened)
 
@@ -149,56 +184,48 @@ class _Filing:
         detail = {"reason": parsed.reason} | dict(parsed.detail or {})
         self.happened.append((parsed.entry, account, f"message.{parsed.state}", detail))
 
-    def _file(self, parsed: Parsed, account: str, digest: bytes) -> str:
-        message = parsed.message
-        if message is None:
-            raise Refused(f"entry {parsed.entry} cannot be filed without its parsed message")
-        decision = cases.decide(message, lambda wanted: self._filed_where(account, wanted))
-        case = decision.case
-        if case is None:
-            case = self._open_case(account, digest, parsed.entry, message)
-        else:
-            self.tx.connection.execute(_SQL["join_case"], {"case_id": case, "now": self.tx.now})
-        self._keep(parsed.entry, message, case)
+    def _ignore(self, one: Arriving, copy: Copy) -> None:
+        """It is a message that we have filed already."""
+        self._keep(one.entry, one.message, None)
+        self.copied.append((copy.of, one.entry))
+        self.entries[one.entry] = replace(self.entries[one.entry], state=State.IGNORED)
+        detail = {"reason": "duplicate", "duplicate_of": copy.of, "by": copy.by}
+        self.happened.append((one.entry, one.account, "message.ignored", detail))
+
+    def _file(self, parsed: Parsed, message: InboundMessage, row: _Row) -> str:
+        """Decide its case, carry that out, and keep everything that follows from it."""
+        account, entry = row.account, parsed.entry
+        pending = self.pending.setdefault(account, Pending())
+        book = pending.over(CaseBook(self.tx.connection, account))
+        decision = cases.decide(message, account, self.rules.get(account, _USUAL), book, self.tx.now)
+        case = casebook.carry_out(self.tx, decision, account, entry, row.digest, message)
+        pending.add(case, decision, message)
+        self._keep(entry, message, case, _standing(decision))
         if message.message_id:
-            message_id = clean(message.message_id)
-            self.message_ids.append((account, message_id, parsed.entry, case))
-            self.filed.setdefault((account, message_id), case)
-        self.participants.extend(_participants(case, message))
-        self._deliver(parsed.entry, account, digest, case)
-        why = {"case": case, "rule": decision.rule} | ({"matched": decision.matched} if decision.matched else {})
-        self.happened.append((parsed.entry, account, "message.filed", why | dict(parsed.detail or {})))
+            self.message_ids.append((account, clean(message.message_id), entry, case))
+        people = participants(decision, message)
+        self.participants.extend((case, clean(address), clean(name), role) for address, name, role in people)
+        self._deliver(entry, account, row.digest, case, is_new=decision.case is None)
+        self.happened.append((entry, account, "message.filed", _why(case, decision) | dict(parsed.detail or {})))
+        arrival = responding.Arrival(entry, account, row.digest, case, decision.case is None, decision.unverified, message)
+        responding.consider(self.tx, self.replies, arrival)
         return case
 
-    def _filed_where(self, account: str, wanted: Sequence[str]) -> dict[str, str]:
-        """Rows of this batch included, which are not written yet."""
-        here = {one: self.filed[account, clean(one)] for one in wanted if (account, clean(one)) in self.filed}
-        return here | filed_where(self.tx.connection, account, wanted)
-
-    def _open_case(self, account: str, digest: bytes, entry: int, message: InboundMessage) -> str:
-        values = (account, clean(message.subject), clean(_sender(message)), entry, self.tx.now)
-        for draw in range(_CASE_DRAWS):
-            case = case_id(account, digest, draw)
-            if self.tx.connection.execute(_SQL["insert_case"], (case, *values)).rowcount:
-                self.busy.update(((case, hook), False) for hook in self.hooks.get(account, ()))
-                return case
-        raise Refused("no free case id")
-
-    def _keep(self, entry: int, message: InboundMessage, case: str | None) -> None:
-        head = (clean(message.message_id), message.kind.value, clean(message.subject), clean(_sender(message)))
-        self.messages.append((entry, case, *head, bodies.pack(message)))
+    def _keep(self, entry: int, message: InboundMessage, case: str | None, standing: str = "") -> None:
+        head = (clean(message.message_id), message.kind.value, clean(message.subject), clean(casebook.sender(message)))
+        self.messages.append((entry, case, *head, bodies.pack(message), standing))
         for position, part in enumerate(message.attachments):
             content_id = None if part.content_id is None else clean(part.content_id)
             name, kind = clean(part.filename), clean(part.content_type)
             self.attachments.append((entry, position, name, kind, part.size, part.sha256, content_id, part.disposition))
 
-    def _deliver(self, entry: int, account: str, digest: bytes, case: str) -> None:
+    def _deliver(self, entry: int, account: str, digest: bytes, case: str, *, is_new: bool) -> None:
         """One delivery a hook: due now at the head of its line, else without a time behind the one that is."""
         hooks = self.hooks.get(account, ())
         for hook in hooks:
             line = (case, hook)
             if line not in self.busy:
-                self.busy[line] = self._select("line_busy", *line).fetchone()[0]
+                self.busy[line] = not is_new and self._select("line_busy", *line).fetchone()[0]
             due_at = None if self.busy[line] else self.tx.now
             self.deliveries.append((entry, case, account, hook, idempotency_key(account, digest, hook), due_at))
             self.busy[line] = True
@@ -218,19 +245,13 @@ def idempotency_key(account: str, digest: bytes, hook: str) -> str:
     return hashlib.sha256("\0".join((account, digest.hex(), str(_COPY), hook)).encode("utf-8")).hexdigest()
 
 
-def case_id(account: str, digest: bytes, draw: int) -> str:
-    """Thirteen letters and digits, by account and first message; another draw where they are taken."""
-    seed = "\0".join(("case", account, digest.hex(), str(draw))).encode("utf-8")
-    return base64.b32encode(hashlib.sha256(seed).digest()[:_CASE_ID_OCTETS]).decode("ascii").rstrip("=")
+def _standing(decision: Decision) -> str:
+    return "unverified" if decision.unverified else "note" if decision.note else ""
 
 
-def _sender(message: InboundMessage) -> str:
-    for address in (*message.from_, *message.sender):
-        if address.address:
-            return address.address
-    return ""
-
-
-def _participants(case: str, message: InboundMessage) -> list[tuple[Any, ...]]:
-    everybody: list[Address] = [*message.from_, *message.reply_to, *message.to, *message.cc]
-    return [(case, clean(one.address), clean(one.name)) for one in everybody[:MAX_PARTICIPANTS] if one.address]
+def _why(case: str, decision: Decision) -> dict[str, Any]:
+    """What history says of a decision."""
+    links = [{"case": link.case, "kind": link.kind.value, "why": link.why} for link in decision.links]
+    said: dict[str, Any] = {"case": case, "rule": decision.rule.value, "matched": decision.matched, "links": links}
+    said |= {"unverified": decision.unverified, "note": decision.note, "restored": decision.restored}
+    return {name: value for name, value in said.items() if value}

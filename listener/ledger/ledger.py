@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from ..cases import CaseRules, Decision
+from ..cases.pending import Pending
 from ..errors import ConfigurationError, Fault
 from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
@@ -37,7 +39,6 @@ from . import (
     planning,
     queries,
     receiving,
-    responding,
     retention,
     verbs,
 )
@@ -195,11 +196,11 @@ class Ledger:
         """Count one more lone fetch of a suspect message, committed before it begins; the new count."""
         return await self._write(receiving.fetch_attempted, account, listing)
 
-    async def released(self, account: str) -> list[Listing]:
     async def octets_since(self, account: str, moment: float) -> int:
         """Octets of the account's messages that were taken in since that time (POSIX seconds), as their server announced them."""
         return await self._read(receiving.octets_since, account, moment)
 
+    async def released(self, account: str) -> list[Listing]:
         """Quarantined messages that `release` wants fetched whole."""
         return await self._read(receiving.released, account, RELEASED_AT_ONCE)
 
@@ -224,12 +225,20 @@ class Ledger:
         """Count one more parse of it, committed before it begins; the new count. Raises Refused when it is not accepted."""
         return await self._write(filing.parse_attempted, entry)
 
-    async def file(self, batch: Sequence[Parsed], hooks: Mapping[str, Sequence[str]]) -> list[tuple[int, str | None]]:
-        """Cases, parsed content and deliveries of the batch in one transaction; each entry's case. `hooks` by account."""
+    async def file(
+        self,
+        batch: Sequence[Parsed],
+        hooks: Mapping[str, Sequence[str]],
+        rules: casebook.Rules = filing.NO_RULES,
+    ) -> list[tuple[int, str | None]]:
+        """Cases, parsed content, deliveries and answers of the batch in one transaction; each entry's case, None where it has
+        none. `hooks` and `rules` by account; who is answered, `responses.answer_by` has said.
+        """
         try:
-            return await self._write(filing.file, batch, hooks, wakes=True)
+            return await self._write(filing.file, batch, hooks, rules, self.responses.policies, wakes=True)
         finally:
             self._handed_out.difference_update(parsed.entry for parsed in batch)
+            self.responses.stir()
 
     async def due_deliveries(
         self, limit: int, excluding: Collection[int] = (), *, hook: str | None = None
@@ -326,9 +335,9 @@ class Ledger:
         """What happened to the account as a whole, newest first."""
         return await self._read(queries.account_events, account, limit, before)
 
-    async def filed_where(self, account: str, message_ids: Sequence[str]) -> dict[str, str]:
-        """The case of each of these bare Message-IDs that is filed in this account."""
-        return await self._read(filing.filed_where, account, message_ids)
+    async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
+        """Which case it would join, and why, if it were filed now and `pending` before it. Changes nothing."""
+        return await self._read(filing.foresee, account, message, rules, pending, self._now())
 
     async def message(self, entry: int) -> InboundMessage | None:
         """What was parsed of it, if it was."""

@@ -70,9 +70,9 @@ async def test_a_burst_is_filed_in_few_commits(ledger, dispatching, states, monk
     sizes = []
     file = ledger.file
 
-    async def counted(batch, hooks):
+    async def counted(batch, hooks, *more):
         sizes.append(len(batch))
-        return await file(batch, hooks)
+        return await file(batch, hooks, *more)
 
     monkeypatch.setattr(ledger, "file", counted)
     await receive(ledger, [mail(n) for n in range(400)])
@@ -188,10 +188,10 @@ async def test_a_suspicious_entry_gets_three_tries_in_its_worker(open_ledger, di
 async def test_a_row_that_cannot_be_filed_is_dead_and_the_rest_of_its_batch_is_filed(ledger, dispatching, states, monkeypatch):
     file = ledger.file
 
-    async def picky(batch, hooks):
+    async def picky(batch, hooks, *more):
         if any(one.message is not None and one.message.subject == "Mail 3" for one in batch):
             raise OverflowError("too large for a column")
-        return await file(batch, hooks)
+        return await file(batch, hooks, *more)
 
     monkeypatch.setattr(ledger, "file", picky)
     await receive(ledger, [mail(n) for n in range(6)])
@@ -205,10 +205,10 @@ async def test_a_row_that_cannot_be_filed_is_dead_and_the_rest_of_its_batch_is_f
 async def test_a_row_that_cannot_even_be_buried_is_left_alone(ledger, dispatching, states, monkeypatch):
     file = ledger.file
 
-    async def stubborn(batch, hooks):
+    async def stubborn(batch, hooks, *more):
         if any(one.entry == 2 for one in batch):
             raise OverflowError("no")
-        return await file(batch, hooks)
+        return await file(batch, hooks, *more)
 
     monkeypatch.setattr(ledger, "file", stubborn)
     await receive(ledger, [mail(1), mail(2), mail(3)])
@@ -226,11 +226,11 @@ async def test_a_full_disk_is_waited_out_and_nothing_is_lost(ledger, dispatching
     file = ledger.file
     tries = []
 
-    async def full(batch, hooks):
+    async def full(batch, hooks, *more):
         tries.append(len(batch))
         if len(tries) < 4:
             raise LedgerFull("no space left on device")
-        return await file(batch, hooks)
+        return await file(batch, hooks, *more)
 
     monkeypatch.setattr(ledger, "file", full)
     async with dispatching(ledger):
@@ -242,7 +242,7 @@ async def test_a_full_disk_is_waited_out_and_nothing_is_lost(ledger, dispatching
 async def test_a_failed_ledger_ends_the_dispatcher_and_the_next_run_goes_on(ledger, dispatching, states, monkeypatch):
     file = ledger.file
 
-    async def broken(batch, hooks):
+    async def broken(batch, hooks, *more):
         raise LedgerFailed("input/output error")
 
     monkeypatch.setattr(ledger, "file", broken)

@@ -12,32 +12,20 @@ WHERE e.id = ?;
 UPDATE entries SET attempts = attempts + 1 WHERE id = :id AND state = 'accepted' RETURNING attempts;
 
 -- name: to_file
-SELECT e.id, e.account, e.state, r.digest FROM json_each(?) AS wanted
+SELECT e.id, e.account, e.state, r.digest, e.provider_id FROM json_each(?) AS wanted
 CROSS JOIN entries AS e ON e.id = wanted.value JOIN raw AS r ON r.id = e.raw;
 
 -- name: filed_in
 SELECT case_id FROM messages WHERE entry = ?;
 
--- name: filed_where
-SELECT wanted.value, (
-  SELECT m.case_id FROM message_ids AS m WHERE m.account = :account AND m.message_id = wanted.value ORDER BY m.entry LIMIT 1
-) FROM json_each(:message_ids) AS wanted;
-
 -- name: set_states
 UPDATE entries SET state = :state, reason = :reason WHERE id IN (SELECT value FROM json_each(:entries));
 
--- name: insert_case
-INSERT INTO cases (id, account, subject, requester, opened_by, messages, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?)
-ON CONFLICT (id) DO NOTHING;
-
--- name: join_case
-UPDATE cases SET messages = messages + 1, status = 'open', updated_at = :now WHERE id = :case_id;
-
 -- name: insert_message
-INSERT INTO messages (entry, case_id, message_id, kind, subject, sender, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO messages (entry, case_id, message_id, kind, subject, sender, body, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (entry) DO UPDATE
 SET case_id = excluded.case_id, message_id = excluded.message_id, kind = excluded.kind, subject = excluded.subject,
-    sender = excluded.sender, body = excluded.body;
+    sender = excluded.sender, body = excluded.body, standing = excluded.standing;
 
 -- name: held_by_header
 SELECT id FROM entries WHERE account = ? AND folder = ? AND unique_id = ? AND extent = 'header';
@@ -50,7 +38,7 @@ INSERT OR REPLACE INTO attachments (entry, position, filename, content_type, siz
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_participant
-INSERT INTO participants (case_id, address, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO participants (case_id, address, name, role) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: line_busy
 SELECT EXISTS (SELECT 1 FROM deliveries WHERE case_id = ? AND hook = ? AND state = 'due');
