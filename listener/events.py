@@ -44,6 +44,8 @@ EVENTS: Mapping[str, str] = {
     "ledger.full": "Disk full or read-only: nothing is fetched, mail stays on the servers. Make room.",
     "ledger.lost": "The ledger failed or belongs to somebody else now; the process ends (exit 75). See `error`.",
     "ledger.stalled": "The ledger has not answered for `seconds`: storage hangs.",
+    "otlp.refused": "The OpenTelemetry collector did not take what was sent; it is sent again. No mail waits for it.",
+    "otlp.well": "The OpenTelemetry collector takes what is sent again.",
     "ledger.pruned": "What `[retention]` no longer wants kept was let go: octets of messages, cases, keys. Nothing to do.",
     "trace.begun": "Somebody wants to see what is said to this account's server (`listener trace`); it ends by itself.",
     "trace.ended": "What is said to this account's server is no longer shown.",

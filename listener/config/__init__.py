@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import PrivateAttr
 
 from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
+from .otlp import Otlp
 from .retention import Retention
 from .rules import Conditions, Flood, Rule
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
@@ -31,6 +32,7 @@ __all__ = [
     "Limits",
     "Listener",
     "OAuthProfile",
+    "Otlp",
     "Receiver",
     "ReceiverProtocol",
     "Reply",
@@ -203,6 +205,7 @@ class Config(Table):
     listener: Listener = setting(lambda given: {}, "The daemon itself.")
     admin: Admin = setting(lambda given: {}, "Health, metrics, API and console.")
     limits: Limits = setting(lambda given: {}, "Bounds.")
+    otlp: Otlp | None = setting(None, "OpenTelemetry.", said="off")
     retention: Retention = setting(lambda given: {}, "How long what is dealt with is kept.")
     accounts: tuple[Account, ...] = setting((), "The mailboxes.")
     oauth: dict[str, OAuthProfile] = setting(lambda given: {}, "Authentication profiles.")
@@ -250,7 +253,7 @@ def changes(old: Config, new: Config) -> Changes:
         added=frozenset(after.keys() - before.keys()),
         removed=frozenset(before.keys() - after.keys()),
         changed=frozenset(id for id in after.keys() & before.keys() if after[id] != before[id]),
-        restart_needed=(old.listener, old.admin) != (new.listener, new.admin),
+        restart_needed=(old.listener, old.admin, old.otlp) != (new.listener, new.admin, new.otlp),
     )
 
 

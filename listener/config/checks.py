@@ -10,10 +10,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import Account, Admin, Command, Grant, Limits, OAuthProfile, Receiver, Security, Sender, Webhook
+from . import Account, Admin, Command, Grant, Limits, OAuthProfile, Otlp, Receiver, Security, Sender, Webhook
 from .faults import did_you_mean
 from .presets import Provider, providers, takes_passwords
 from .toml_lines import Path as KeyPath
@@ -250,6 +251,12 @@ def admin_conflicts(admin: Admin) -> Iterator[Conflict]:
         yield Conflict(("probe_bind",), "is the same as bind", (("bind",),))
     if admin.public_url is not None and urlsplit(admin.public_url).scheme not in ("http", "https"):
         yield Conflict(("public_url",), "write a whole address, such as https://mail.example.com")
+
+
+def otlp_conflicts(otlp: Otlp) -> Iterator[Conflict]:
+    """Whether what sends it is installed."""
+    if find_spec("opentelemetry") is None:
+        yield Conflict((), "needs OpenTelemetry: install listener[otlp], or remove the table")
 
 
 def limit_conflicts(limits: Limits) -> Iterator[Conflict]:

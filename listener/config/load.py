@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, Fault
-from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Retention, Rule, Webhook
+from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Otlp, Retention, Rule, Webhook
 from . import checks as checks
 from .checks import Conflict, Names
 from .faults import Place, Raw, unknown_key, validate
@@ -107,6 +107,7 @@ class _Reading:
         admin = self._section(Admin, raw, place, "admin", checks.admin_conflicts)
         limits = self._section(Limits, raw, place, "limits", checks.limit_conflicts)
         retention = self._section(Retention, raw, place, "retention")
+        otlp = self._section(Otlp, raw, place, "otlp", checks.otlp_conflicts) if "otlp" in raw else None
         oauth = self._named(OAuthProfile, raw, place, "oauth", checks.oauth_conflicts)
         webhook = self._named(Webhook, raw, place, "webhook", checks.webhook_conflicts)
         command = self._named(Command, raw, place, "command", checks.command_conflicts)
@@ -121,6 +122,7 @@ class _Reading:
             listener=listener,
             admin=admin,
             limits=limits,
+            otlp=otlp,
             retention=retention,
             accounts=tuple(account for account in accounts if account),
             oauth={name: profile for name, profile in oauth.items() if profile},

@@ -27,6 +27,7 @@ from .records import (
     State,
 )
 from .retention import Keep, Pruned
+from .stories import Happening, Story
 
 __all__ = [
     "LEDGER",
@@ -39,6 +40,7 @@ __all__ = [
     "DueDelivery",
     "DueEntry",
     "EditedMeanwhile",
+    "Happening",
     "Keep",
     "Kept",
     "KeptKind",
@@ -54,6 +56,7 @@ __all__ = [
     "Row",
     "Scope",
     "State",
+    "Story",
     "TokenRecord",
     "secret_name",
 ]

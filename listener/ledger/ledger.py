@@ -49,6 +49,7 @@ from .responses import Responses
 from .retention import Retention
 from .search import Search
 from .storage import Readers, open_writer
+from .stories import Stories
 from .writer import Transaction, Writer
 
 P = ParamSpec("P")
@@ -78,6 +79,8 @@ class Ledger:
         """Outgoing mail, and by which policies messages are answered."""
         self.retention = Retention(self._write, self._read)
         """Letting go of what is dealt with."""
+        self.stories = Stories(self._read)
+        """The history of messages, for those who follow along."""
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod

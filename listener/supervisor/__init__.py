@@ -44,6 +44,7 @@ from .retention import retain
 from .seams import Seams
 from .sending import Sending, open_sending, sending_plan
 from .storage import StorageWatch
+from .telling import open_exporter
 
 ROUND = 5.0
 """Seconds between the supervisor's rounds: ledger probed, systemd told."""
@@ -138,6 +139,7 @@ class Supervisor:
             api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), token, admin, signed=signed)
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
+            self._exporter = open_exporter(self.config.otlp, self.ledger, self.metrics, self.health, self._now)
             self._parser = self._seams.make_parser(self.config.limits)
             self._dispatcher = self._make_dispatcher()
             self._sending = self._open_sending()
@@ -179,6 +181,8 @@ class Supervisor:
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         self._tasks.append(self._keep("outbox", self._sending.outbox.run))
+        if self._exporter is not None:
+            self._tasks.append(self._keep("otlp", self._exporter.run))
         await self._fleet.start(self.config.accounts, self.config)
         self._notifier.ready(self._in_words())
         self._on_ready()
