@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -234,6 +235,11 @@ def test_the_conditions_that_rules_know_are_those_of_the_settings():
     from listener.rules import _CONDITIONS
 
     assert set(_CONDITIONS) == set(Conditions.model_fields)
+
+
+def test_every_condition_is_explained():
+    page = (Path(__file__).parent.parent / "docs" / "rules.md").read_text()
+    assert [name for name in Conditions.model_fields if f"| `{name} = " not in page] == []
 
 
 # --- floods -------------------------------------------------------------------------------------------------------------
