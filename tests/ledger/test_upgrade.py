@@ -14,6 +14,7 @@ from ledger.makers import ACCOUNT, Clock, file_due, filed, look, message
 
 from listener.errors import LedgerError
 from listener.ledger import Ledger, sql, storage
+from listener.ledger.search import CaseFilter, MessageFilter
 from listener.mailbox import Folder, Receipt
 
 FIRST_RELEASE = Path(__file__).parent / "releases" / "1.sql"
@@ -112,10 +113,12 @@ async def test_receipts_baselines_secrets_and_pauses_are_kept(old):
 
 
 async def test_what_is_searched_for_finds_old_messages_and_cases(old):
-    async with upgraded(old):
-        pass
-    for table in ("messages", "cases"):
-        assert look(old, f"SELECT count(*) FROM {table}_text WHERE {table}_text MATCH 'dead'") == [(1,)]
+    async with upgraded(old) as ledger:
+        while await ledger.search.index():
+            pass
+        messages = await ledger.search.messages(MessageFilter(text="dead"))
+        cases = await ledger.search.cases(CaseFilter(text="dead"))
+    assert [row["subject"] for row in (*messages.rows, *cases.rows)] == ["About dead", "About dead"]
 
 
 @pytest.mark.parametrize("number", range(2, len(sql.migrations()) + 1))
