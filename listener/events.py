@@ -11,6 +11,7 @@ EVENTS: Mapping[str, str] = {
     "account.backoff": "A session ended with an error; the account tries again after `seconds`. `error` says what to do.",
     "account.day_spent": "An account fetched its `max_per_day`: older mail waits until tomorrow (UTC), new mail is read on.",
     "account.moved": "Host, user or protocol changed: the mail there is compared with what is known; nothing is filed twice.",
+    "account.parked": "An account or profile that is kept in the ledger cannot run; `error` says why. Mend it in the console.",
     "account.restarted": "A session failed in a way we did not foresee; it is begun again. Please report it.",
     "acknowledge.refused": "Mail is stored, but the server refused to mark, move or delete it; it is tried again.",
     "account.waits": "The mailbox has its provider's number of connections open already; this account waits for its turn.",

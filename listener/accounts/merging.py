@@ -63,8 +63,9 @@ class Merger:
                 parked[draft.kind, draft.id] = faults
             else:
                 found.append(account)
-        config = files.model_copy(update={"accounts": (*files.accounts, *found), "oauth": oauth})
-        return Merged(config, parked)
+        if not found and len(oauth) == len(files.oauth):
+            return Merged(files, parked)
+        return Merged(files.model_copy(update={"accounts": (*files.accounts, *found), "oauth": oauth}), parked)
 
     def profile(self, draft: Draft) -> tuple[OAuthProfile | None, tuple[Fault, ...]]:
         """One profile, and everything that is wrong with it."""

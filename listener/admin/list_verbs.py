@@ -10,6 +10,7 @@ from ..ledger import Row, State
 from ..ledger.search import CaseFilter, MessageFilter, Place
 from ..message.model import Kind
 from ..status import AccountState, AccountStatus
+from .account_desk import described
 from .ordering import Ordering
 from .paging import DEFAULT_LIMIT, MAX_LIMIT, Listed, cursor_of, limit_of, moment_of, number_of, one_of, place_of, text_of
 from .routes import NotFound
@@ -42,6 +43,8 @@ class ListVerbs(Ordering):
         fitting = filter(is_wanted, self.controls.statuses())
         chosen = list(islice(fitting, begin, begin + most + 1))
         rows = await self.controls.accounts([status.id for status in chosen[:most]])
+        if self.accounts_desk is not None:
+            rows = described(self.accounts_desk, rows, await self.ledger.paused())
         return Listed(rows, cursor_of(Place(begin + most)) if len(chosen) > most else None)
 
     async def messages(

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ListenerError
 from ..ledger import Ledger, Order
 from .controls import Controls
 from .sessions import Sessions
+
+if TYPE_CHECKING:
+    from .account_desk import Desk
 
 COMMAND_LINE = "command line"
 MAX_SAID = 300
@@ -23,12 +26,16 @@ MAX_SAID = 300
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """`who` is the name of a token, or of the way in. `sessions` are those of browsers, where there are any."""
+    """`who` is the name of a token, or of the way in. `sessions` are those of browsers, where there are any.
+
+    `accounts_desk`: where accounts are looked after; None where that cannot be done.
+    """
 
     ledger: Ledger
     controls: Controls
     who: str = COMMAND_LINE
     sessions: Sessions | None = None
+    accounts_desk: Desk | None = None
 
     def by(self, who: str) -> Self:
         """The same, ordered by somebody else."""

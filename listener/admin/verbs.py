@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import AccountFailure, Refused
 from ..ledger import Row
 from .controls import Controls, Ledgerwise
+from .account_verbs import AccountVerbs
 from .list_verbs import ListVerbs
 from .message_verbs import MessageVerbs
 from .paging import DEFAULT_LIMIT, limit_of, moment_of, number_of
@@ -31,11 +32,16 @@ PROTOCOLS = ("imap", "pop3", "smtp", "graph")
 
 
 @dataclass(frozen=True, slots=True)
-class Verbs(ListVerbs, MessageVerbs, TokenVerbs):
+class Verbs(AccountVerbs, ListVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
     """The verbs over one ledger and whoever controls the accounts, for one person: `by` gives the same for another."""
 
     async def pause(self, account: str) -> Row:
         """Stop fetching this account, also after a restart."""
+    @property
+    def accounts_(self) -> AccountVerbs:
+        """Those about accounts and profiles."""
+        return self
+
         self.known(account)
         async with self.order("pause", account):
             await self.controls.pause(account)

@@ -289,6 +289,11 @@ class Tokens:
         for name in gone:
             self._refreshing.pop(name, None)
 
+    def seconds_left(self, name: str) -> float | None:
+        """How long the profile's present token is good for, the first to end where it has several; None without one."""
+        lefts = (source.seconds_left for key, source in self._sources.items() if key[0] == name)
+        return min((left for left in lefts if left is not None), default=None)
+
     async def consented(self, name: str, refresh_token: Secret) -> None:
         """A person consented in the browser: keep what the issuer gave, and ask for tokens with it from now on.
 

@@ -17,12 +17,14 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 
 import structlog
 
+from ..accounts import Merged
+from ..admin.account_desk import Desk
 from ..admin.api import Api
 from ..admin.health import Health
 from ..admin.metrics import Metrics
@@ -39,9 +41,10 @@ from ..systemd import Notifier
 from .account_runner import Shared, described
 from .fleet import Fleet
 from .keeper import Work, keep
+from .looking_after import Steering, nothing, open_book, open_desk, parked_accounts, whole
 from .plans import keyring_of, limits_of, plans_of
 from .retention import retain
-from .seams import Seams
+from .seams import Seams, make_sealed
 from .sending import Sending, open_sending, sending_plan
 from .storage import StorageWatch
 from .telling import open_exporter
@@ -79,6 +82,7 @@ class Supervisor:
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
+        self._steering = Steering(config, self._take_on, self._note_parked, lambda: self._draining)
         self.metrics = Metrics()
         self._reread = reread or (lambda: config)
         self._seams = seams or Seams()
@@ -122,6 +126,9 @@ class Supervisor:
         async with AsyncExitStack() as undo:
             self.ledger = await self._seams.open_ledger(listener.state_dir, now=self._now, expect_state=listener.expect_state)
             undo.push_async_callback(self.ledger.close)
+            sealed = make_sealed(self.config, self.ledger)
+            self.book, merged = await open_book(self.ledger, sealed, self._steering)
+            self.config = merged.config
             self._plans = plans_of(self.config, keyring_of(listener, self.config.accounts))
             self._storage = StorageWatch(self.ledger, self._fatal, self._chance)
             self.ledger.watch_commits(partial(self.metrics.observe, "db_commit_seconds"))
@@ -136,7 +143,8 @@ class Supervisor:
             self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
             token = admin_token(admin, listener.state_dir)
             signed = Signed(links, self.ledger) if links else None
-            api = Api(self.health, self.metrics, Verbs(self.ledger, self._fleet), token, admin, signed=signed)
+            verbs = Verbs(self.ledger, self._fleet, accounts_desk=self._open_desk())
+            api = Api(self.health, self.metrics, verbs, token, admin, signed=signed)
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
             self._exporter = open_exporter(self.config.otlp, self.ledger, self.metrics, self.health, self._now)
@@ -162,6 +170,10 @@ class Supervisor:
         about = (self.config, self.ledger, self._tokens, self.metrics, self._seams.open_carrier)
         return open_sending(*about, self._fleet.statuses, self._now, self._chance.uniform)
 
+    def _open_desk(self) -> Desk:
+        about = (self.book, self.ledger, self._tokens, self._fleet)
+        return open_desk(*about, self._steering, lambda: self.config, self._now)
+
     def _note_latency(self, account: str, seconds: float) -> None:
         if (known := self.config.account(account)) is not None:
             self.metrics.observe("message_latency_seconds", seconds, known.receiver.protocol)
@@ -184,6 +196,7 @@ class Supervisor:
         if self._exporter is not None:
             self._tasks.append(self._keep("otlp", self._exporter.run))
         await self._fleet.start(self.config.accounts, self.config)
+        self._fleet.park(parked_accounts(self.book))
         self._notifier.ready(self._in_words())
         self._on_ready()
         log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
@@ -285,7 +298,12 @@ class Supervisor:
         """Read and check everything first; what cannot be used changes nothing (R-97)."""
         self._notifier.reloading()
         try:
-            await self._change_to(await asyncio.to_thread(self._reread))
+            async with self._steering.lock:
+                files = await asyncio.to_thread(self._reread)
+                merged = await self.book.merged(files)
+                await self._take_on(whole(merged))
+                self._steering.files = files
+                self._note_parked(merged)
         except ConfigurationError as error:
             for fault in error.faults:
                 log.error("reload.refused", fault=str(fault))
@@ -300,13 +318,24 @@ class Supervisor:
         self._notifier.ready(self._in_words())
         self._stirred.set()
 
-    async def _change_to(self, new: Config) -> None:
-        """Start what is new among the hooks, which may be refused; then apply the rest, which may not."""
+    async def _take_on(self, new: Config, commit: Callable[[], Awaitable[None]] = nothing) -> None:
+        """Start what is new among the hooks, which may be refused; commit; then apply the rest, which may not."""
         sending_plan(new)  # may be refused too
         plans = plans_of(new, keyring_of(self.config.listener, new.accounts))
         hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new, **self._signing))
-        await start_hosts(host for name, host in hosts.items() if host is not self._hosts.get(name))
+        fresh = [host for name, host in hosts.items() if host is not self._hosts.get(name)]
+        await start_hosts(fresh)
+        try:
+            await commit()
+        except BaseException:
+            await stop_hosts(fresh)
+            raise
         await self._apply(new, hosts, plans)
+
+    def _note_parked(self, merged: Merged) -> None:
+        """What is kept and cannot run is shown, with the reason."""
+        self.book.parked = merged.parked
+        self._fleet.park(parked_accounts(self.book))
 
     async def _apply(self, new: Config, hosts: dict[str, HookHost], plans: dict[str, AccountPlan]) -> None:
         """Restart what changed, end what was removed, start what was added; leave the rest alone."""
@@ -340,6 +369,8 @@ class Supervisor:
         if self._reloading is not None:
             self._reloading.cancel()
             await asyncio.wait({self._reloading})
+        async with self._steering.lock:  # a change that was committed is applied first
+            pass
         if not await self._fleet.hold(0.0 if lost else LANDING):
             log.warning("drain.unfinished", what="messages in flight stay on the server")
         await self._dispatcher.drain(0.0 if lost else HOOKS)

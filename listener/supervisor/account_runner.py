@@ -197,6 +197,12 @@ class AccountRunner:
             self._patience.forget()
             self._awake.set()
 
+    def begin_again(self) -> None:
+        """A person mended what failed (a consent): forget the failures, and open a session now unless paused."""
+        if not self.paused and self._session is None:
+            self._patience.forget()
+            self._awake.set()
+
     def wake(self) -> None:
         """Look for work now, unless it is being done."""
         if self.status.state not in BUSY:

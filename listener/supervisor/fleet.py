@@ -7,7 +7,7 @@ no more. An account that was paused stays so over restarts; the ledger remembers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from ..budget import ByteBudget
 from ..config import Account, Config, Limits
 from ..ledger import Ledger, Row
 from ..preview import preview
-from ..status import AccountStatus
+from ..status import AccountState, AccountStatus
 from .account_runner import AccountRunner, FetchGate, Shared
 from .logins import LoginGate
 from .seats import Seats
@@ -46,6 +46,8 @@ class Fleet:
         self._room = Room(shared.ledger, shared.clock)
         self._members: dict[str, _Member] = {}
 
+        self._parked: list[AccountStatus] = []
+        self._listener = Listener()
     # --- life -----------------------------------------------------------------------------------------------------------
 
     async def start(self, accounts: Iterable[Account], config: Config) -> None:
@@ -85,8 +87,17 @@ class Fleet:
         return list(self._members)
 
     def statuses(self) -> Iterator[AccountStatus]:
-        """Every account's progress, in the configuration's order."""
-        return (runner.status for runner in self._runners())
+        """Every account's progress, in the configuration's order; then those that are kept and cannot run."""
+        yield from (runner.status for runner in self._runners())
+        yield from self._parked
+
+    def park(self, accounts: Mapping[str, tuple[str, str]]) -> None:
+        """These are kept and cannot run: protocol, and why. From now on these only, but for ids that run from a file."""
+        self._parked = [
+            AccountStatus(id, protocol, AccountState.PARKED, last_error=why, started=True)
+            for id, (protocol, why) in accounts.items()
+            if id not in self._members
+        ]
 
     def _runners(self) -> list[AccountRunner]:
         return [member.runner for member in self._members.values()]
@@ -119,6 +130,10 @@ class Fleet:
     async def wake(self, account: str) -> None:
         """Look for work on the server now: something was released that must be fetched."""
         self._members[account].runner.wake()
+
+    def begin_again(self, account: str) -> None:
+        """What it waited for is there now: a session at once, unless it is paused."""
+        self._members[account].runner.begin_again()
 
     def trace(self, account: str, seconds: float) -> float:
         """Log what is said to its server, for so long (0: no more); how long it will be. Outlives sessions, not a restart."""

@@ -32,6 +32,11 @@ def make_parser(limits: Limits) -> Parser:
     return Parser(deadline=limits.parse_timeout, memory=limits.parse_memory)
 
 
+def make_sealed(config: Config, ledger: Ledger) -> SealedSecrets:
+    """The ledger's sealed secrets; the key is read, or made, when it is first needed."""
+    return SealedSecrets(ledger, partial(sealing_keys, config.listener))
+
+
 def make_tokens(config: Config, ledger: Ledger) -> Tokens:
     """The OAuth 2.0 profiles, their rotated refresh tokens kept encrypted in the ledger.
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
 from ..errors import ConnectionLost, FolderMissing
-from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
+from ..mailbox import MOVED, Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from .imap.fetch import header_end, section
 from .store import Folder as Box
 from .store import Message, NoSuchFolder, Store, Watcher
@@ -90,7 +90,7 @@ class FakeMailbox:
                 box = self._box(folder)
             except FolderMissing:
                 continue
-            validity, begin = (int(part) for part in since[folder].split(":")) if folder in since else (box.uid_validity, 1)
+            validity, begin = _point(since.get(folder), box)
             messages = [m for m in box.messages.values() if m.uid >= begin and m.internal_date >= after]
             if messages and validity == box.uid_validity:
                 yield Page(folder, tuple(_listing(folder, box, message) for message in messages), remaining=1)
@@ -156,7 +156,7 @@ class FakeMailbox:
 
     def _pages_of(self, folder: Folder, box: Box, since: SyncState | None) -> Iterator[Page]:
         """Pages up to what is there now. Within a reset only the last page moves the state: one that breaks off stays one."""
-        validity, begin = (int(part) for part in since.split(":")) if since else (box.uid_validity, 1)
+        validity, begin = _point(since, box)
         reset = validity != box.uid_validity or begin > box.uid_next
         end = _state(box, box.uid_next)
         self._listed[folder] = box.uid_next
@@ -240,3 +240,11 @@ def _listing(folder: Folder, box: Box, message: Message) -> Listing:
         found[1].decode("utf-8", "replace") if found else None,
         "\\Seen" in message.flags,
     )
+
+
+def _point(since: SyncState | None, box: Box) -> tuple[int, int]:
+    """UIDVALIDITY and the UID to go on from; MOVED is nobody's UIDVALIDITY."""
+    if since == MOVED:
+        return 0, 1
+    validity, begin = since.split(":") if since else (box.uid_validity, 1)
+    return int(validity), int(begin)
