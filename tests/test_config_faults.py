@@ -249,6 +249,20 @@ def test_an_unreadable_secret_is_named_with_who_cannot_read_it(folder: Path, mon
     assert "is not readable by the user who runs this" in fault.reason
 
 
+def test_a_secret_that_another_user_gives_us_through_its_group_is_well_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "secret").chmod(0o640)
+    (folder / "listener.toml").write_text(GOOD)
+    config = load(folder / "listener.toml")
+    said = "lets others read this secret"
+    assert any(said in line for line in warnings(config, date(2026, 1, 1)))
+    monkeypatch.setattr(os, "geteuid", lambda: (folder / "secret").stat().st_uid + 1)
+    assert not any(said in line for line in warnings(config, date(2026, 1, 1)))
+    (folder / "secret").chmod(0o644)
+    assert any(said in line for line in warnings(config, date(2026, 1, 1)))
+
+
 def test_an_empty_secret_is_a_fault(folder: Path) -> None:
     (folder / "secret").write_text("\n")
     (fault,) = faults(folder, GOOD)

@@ -121,7 +121,7 @@ def process_warnings(config: Config) -> list[str]:
     """Those that concern no single account; one sentence each, naming the setting or the file."""
     return [
         *_table_warnings(config),
-        *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in grant_warnings(profile.grant)),
+        *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in _grant_warnings(profile.grant)),
         *_mode_warnings(config),
     ]
 
@@ -168,8 +168,7 @@ def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]
         yield "provider", f"{'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
 
 
-def grant_warnings(grant: Grant) -> Iterator[str]:
-    """What a profile's grant should be looked at for."""
+def _grant_warnings(grant: Grant) -> Iterator[str]:
     if grant is Grant.PASSWORD:
         yield "the password grant cannot satisfy multi-factor sign-in and is being retired by its issuers; plan another"
 
@@ -180,8 +179,9 @@ def _mode_warnings(config: Config) -> Iterator[str]:
     files = {path for table in tables for _, path, kind in _files(table) if kind == "secret file"}
     for path in sorted(files):
         try:
-            mode = stat.S_IMODE(path.stat().st_mode)
+            about = path.stat()
         except OSError:
             continue
-        if mode & 0o077:
+        mode, ours = stat.S_IMODE(about.st_mode), about.st_uid == os.geteuid()
+        if mode & (0o077 if ours else 0o007):  # another's file reaches us through its group: that is what the group is for
             yield f"{path}: mode {mode:04o} lets others read this secret; chmod 0600"

@@ -51,6 +51,8 @@ def explain(error: sqlite3.Error, ledger: Path) -> LedgerError:
         return LedgerFull(f"no room to write {ledger}: make room; nothing was lost, mail stays on its server until then")
     if code & _PRIMARY in _FATAL or code in _MOVED:
         return LedgerFailed(f"the storage of {ledger} failed ({name}: {error}); check the disk, then start again")
+    if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN:
+        return LedgerFull(f"{ledger} cannot be opened by uid {os.geteuid()}: give it and its directory to that user, mode 0600")
     if code & _PRIMARY == sqlite3.SQLITE_READONLY:
         return LedgerFull(f"{ledger} cannot be written ({name}): make it writable; mail stays on its server until then")
     if code & _PRIMARY == sqlite3.SQLITE_BUSY:
