@@ -2,8 +2,8 @@
 
     python tests/deploy/image_check.py [IMAGE]     builds the project's Dockerfile first when no image is named
 
-Needs docker or podman (`ENGINE`; `ENGINE_OPTIONS` goes to the engine, `RUN_OPTIONS` to each of its `run`s). Touches no network but
-the loopback of its own containers. Prints one line for each check; exits 1 at the first that fails, 2 where there is no engine.
+Needs docker or podman (`ENGINE`; `ENGINE_OPTIONS` goes to the engine, `RUN_OPTIONS` to each of its `run`s). Touches no network
+but the loopback of its own containers. Prints a line for each check; exits 1 at the first that fails, 2 where no engine is.
 """
 
 from __future__ import annotations
