@@ -25,7 +25,7 @@ from .printing import Printer
 from .settings import configuration
 from .tokens import tokens
 
-COLUMNS = ("received_at", "outcome", "kind", "case", "why", "from", "subject", "reply")
+COLUMNS = ("received_at", "outcome", "kind", "case", "why", "rule", "from", "subject", "reply")
 
 
 def preview(arguments: argparse.Namespace) -> int:

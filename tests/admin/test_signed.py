@@ -30,7 +30,9 @@ PDF = b"%PDF-1.7 " + bytes(range(256)) * 50
 LETTER = (
     b"From: ann@example.com\r\nSubject: Invoice\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
     b"--x\r\n\r\nSee there.\r\n--x\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n"
-    b"Content-Disposition: attachment; filename*=UTF-8''r%C3%A4chnung%22.html\r\n\r\n" + base64.encodebytes(PDF) + b"\r\n--x--\r\n"
+    b"Content-Disposition: attachment; filename*=UTF-8''r%C3%A4chnung%22.html\r\n\r\n"
+    + base64.encodebytes(PDF)
+    + b"\r\n--x--\r\n"
 )
 OTHER = b"From: bob@example.com\r\nSubject: Secret\r\n\r\nNot for you.\r\n"
 SHA = hashlib.sha256(PDF).hexdigest()
@@ -121,7 +123,9 @@ def changed(url, **parts):
     base, entry, digest, part = head.rsplit("/", 3)
     fields = dict(pair.split("=") for pair in query.split("&"))
     found = {"entry": entry, "digest": digest, "part": part} | fields | parts
-    return f"{base}/{found['entry']}/{found['digest']}/{found['part']}?expires={found['expires']}&signature={found['signature']}"
+    return (
+        f"{base}/{found['entry']}/{found['digest']}/{found['part']}?expires={found['expires']}&signature={found['signature']}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -152,3 +152,34 @@ async def test_people_see_a_table_and_what_went_wrong_in_a_line(tmp_path):
         code, out = await daemon.command("preview", "support")
         assert (code, out.count("\n")) == (1, 1)
         assert "refused" in out
+
+
+async def test_it_says_which_rule_keeps_a_message_from_a_case_or_lets_it_through(tmp_path):
+    rules = """
+[[accounts.rules]]
+name = "eve"
+then = "ignore"
+reason = "robots"
+when.sender = ["eve@example.com"]
+[[accounts.rules]]
+name = "bob"
+then = "accept"
+when.sender = ["bob@*"]
+[[rules]]
+name = "lamps"
+then = "quarantine"
+when.subject_contains = ["LAMP"]
+"""
+    async with filled(QUESTION, OTHER, AWAY) as server:
+        found = await rows(Daemon(tmp_path, account(server.port) + rules))
+    assert [tuple(row.get(name) for name in (*TELLS, "rule", "subject")) for row in found] == [
+        ("quarantined", None, "rule: lamps", "lamps", "The lamp"),
+        ("filed", "new-1", "new", "bob", "The chair"),
+        ("ignored", None, "rule: robots", "eve", "Away"),
+    ]
+
+
+async def test_it_says_what_would_be_held_for_a_flood(tmp_path):
+    async with filled(*(OTHER.replace(b"<4@", f"<{n}@".encode()) for n in range(10, 14))) as server:
+        found = await rows(Daemon(tmp_path, account(server.port) + "[accounts.flood]\nmessages = 3\n"))
+    assert [(row["outcome"], row["why"]) for row in found] == [("filed", "new")] * 3 + [("quarantined", "flood")]
