@@ -132,7 +132,7 @@ def open_desk(chromium, daemon, signed_in, request):
     return opened
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(open_desk):
     async with open_desk() as opened:
         yield opened

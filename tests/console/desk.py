@@ -107,7 +107,8 @@ def picture(width: int = 64, height: int = 24) -> bytes:
 def with_everything() -> bytes:
     """HTML with a picture of its own and one from elsewhere, and an attachment."""
     html = (
-        '<html><body><h2>Delivery note</h2><p>Dear support,</p><p>the <b>blue</b> chair is missing:</p><p><img src="cid:logo" alt="Logo">'
+        "<html><body><h2>Delivery note</h2><p>Dear support,</p><p>the <b>blue</b> chair is missing:</p>"
+        '<p><img src="cid:logo" alt="Logo">'
         '<img src="http://pixel.example.net/open.gif" width="1" height="1" alt=""></p>'
         '<table border="1"><tr><td>Chair, blue</td><td>2</td></tr></table><p>Yours, Ida Berg</p></body></html>'
     )
@@ -119,7 +120,8 @@ def with_everything() -> bytes:
         "item;count\r\nchair, blue;2\r\n--a--\r\n"
     )
     head = (
-        "From: Ida Berg <ida.berg@example.org>\r\nTo: support@example.com\r\nSubject: Delivery note 4711, a chair is missing\r\n"
+        "From: Ida Berg <ida.berg@example.org>\r\nTo: support@example.com\r\n"
+        "Subject: Delivery note 4711, a chair is missing\r\n"
         "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <everything@example.org>\r\nMIME-Version: 1.0\r\n"
         "Content-Type: multipart/mixed; boundary=a\r\n\r\n"
     )

@@ -1,4 +1,4 @@
-"""Mail that tries to run a script or to load something when it is shown: a set of our own, after the families of OWASP's cheat sheet.
+"""Mail that tries to run a script or to load something when it is shown: our own set, by the families of OWASP's sheet.
 
 Whatever succeeds sets `window.pwned`, opens a dialog, or asks `evil.example` for something; tests look for all three. One
 message has one trick in its subject, names, HTML and attachment names.
@@ -39,7 +39,8 @@ TRICKS = (
     f'<div style="background-image:\\75rl({EVIL}/e.png)">x</div>',
     f'<div style="width:expression({RUN})">x</div>',
     f'<meta http-equiv=refresh content="0;url={EVIL}/refresh"><base href="{EVIL}/">',
-    f'<form action="{EVIL}/form"><input name=q autofocus onfocus="{RUN}"><button formaction="javascript:{RUN}">x</button></form>',
+    f'<form action="{EVIL}/form"><input name=q autofocus onfocus="{RUN}"></form>',
+    f'<form><button formaction="javascript:{RUN}">x</button></form>',
     f'<video src="{EVIL}/v.mp4" autoplay onerror="{RUN}"></video><audio src="{EVIL}/a.mp3" autoplay></audio>',
     f'<video poster="{EVIL}/poster.png"><source src="{EVIL}/s.mp4" onerror="{RUN}"></video>',
     f'<a href="javascript:{RUN}" autofocus onfocus="{RUN}">click</a><a href="{EVIL}/ping" ping="{EVIL}/p">link</a>',

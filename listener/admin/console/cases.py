@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...cases.words import LINKS
 from ...errors import Refused
 from .desk import Desk, Told
 from .listing import Filters
@@ -43,7 +44,9 @@ class CasePages:
         case = await self._desk.verbs.case(request.match_info["case"])
         entries = case["entries"][-MAX_TALK:]
         talk = [await self._said(row) for row in entries]
-        return await self._desk.page(request, "case.html", case=case, talk=talk, earlier=len(case["entries"]) - len(entries))
+        return await self._desk.page(
+            request, "case.html", link_words=LINKS, case=case, talk=talk, earlier=len(case["entries"]) - len(entries)
+        )
 
     async def _said(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A message of the conversation: its row, and what its sender newly wrote."""

@@ -72,7 +72,7 @@ class Console:
         if status == 401:
             retry = f"/login?next={quote(request.path_qs, safe='/')}"
         said = {
-            "status": status,
+            "code": status,
             "heading": HEADINGS.get(status, "Something went wrong"),
             "detail": _sentence(detail),
             "retry": retry,

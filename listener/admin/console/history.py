@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ...cases.words import in_words
 from .words import plain, reason, size
 
 Event = Mapping[str, Any]
@@ -50,20 +51,13 @@ def _fetched(event: Event) -> str:
     return f"Fetched{folder} and stored durably{size_said}"
 
 
-RULES: Mapping[str, str] = {
-    "references": "it refers to a message of that case",
-    "in_reply_to": "it answers a message of that case",
-    "new": "it answers nothing that we know",
-    "token": "it carries the case's own signed mark",
-    "possibly_related": "it may be related, and nothing proves it",
-}
+OPENING = frozenset({"new", "follow_up", "forward"})
+"""Rules under which a message begins a case."""
 
 
 def _filed(event: Event) -> str:
-    case, rule = plain(event.get("case", "")), str(event.get("rule", ""))
-    why = RULES.get(rule, plain(rule).replace("_", " "))
-    matched = f" ({plain(event['matched'])})" if event.get("matched") else ""
-    return f"{'Opened case' if rule == 'new' else 'Joined case'} {case}: {why}{matched}"
+    begun = event.get("rule") in OPENING
+    return f"{'Opened' if begun else 'Joined'} {plain(in_words(event))}"
 
 
 def _quarantined(event: Event) -> str:
@@ -102,7 +96,7 @@ _HOOK = ("hook", "error", "reason", "again_at")
 SENTENCES: Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]] = {
     "message.accepted": ("ok", _fetched, ("size", "folder")),
     "message.fetched": ("ok", _fetched, ("size", "folder")),
-    "message.filed": ("ok", _filed, ("case", "rule", "matched")),
+    "message.filed": ("ok", _filed, ("case", "rule", "matched", "unverified", "note", "restored", "links")),
     "message.quarantined": ("warn", _quarantined, ("reason", "server")),
     "message.ignored": ("mute", _ended("Ignored"), ("reason",)),
     "message.dead": ("bad", _ended("Failed for good"), ("reason",)),

@@ -93,8 +93,8 @@ REASONS: Mapping[str, str] = {
     "duplicate": "The same content is here already.",
     "before_baseline": "It was there before this account began.",
     "vanished": "It was gone from the server before it could be fetched.",
-    "flood": "Too much mail from one sender in a short time; it is held so that a loop cannot run on.",
-    "loop": "It carries marks of a mail loop.",
+    "rule": "By a rule",
+    "flood": "Too much mail from one sender in a short time; it is let through by itself once the sender is quiet.",
 }
 
 ACCOUNT_EVENTS: Mapping[str, str] = {

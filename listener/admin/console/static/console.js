@@ -163,7 +163,9 @@ function connected(isLive) {
 function listen() {
   events?.close();
   events = new EventSource("/events");
+  events.addEventListener("bye", () => connected(false));
   events.onopen = () => connected(true);
+  events.addEventListener("hello", refresh); // what came between the page's making and now
   events.addEventListener("ping", () => connected(true));
   events.addEventListener("change", () => {
     connected(true);
@@ -188,6 +190,8 @@ async function probe() {
 
 if (connection) {
   listen();
+  const every = Math.min(...[...document.querySelectorAll("[data-every]")].map((region) => Number(region.dataset.every)));
+  if (every < Infinity) setInterval(() => lostSince === null && document.visibilityState === "visible" && refresh(), every * 1000);
   setInterval(() => {
     if (Date.now() - lastWord > ALIVE && document.visibilityState === "visible") {
       connected(false);
