@@ -7,9 +7,10 @@ whoever may open that file may do everything). Errors under `/api` are RFC 9457 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from aiohttp.typedefs import Middleware
 from ..config import Admin
 from .answers import send
 from .console import Console
+from .feed import Feed
 from .guard import Guard, Handler
 from .headers import SAFETY
 from .health import Health
@@ -25,10 +27,12 @@ from .metrics import CONTENT_TYPE, Metrics
 from .openapi import openapi
 from .places import Places
 from .problems import Denied, Failure
+from .reading import keep_words_read
 from .routes import API, ROUTES, BadRequest, Route, arguments
 from .sessions import Sessions
 from .signed import Signed
 from .site import Pages, Site
+from .stream import Stream
 from .throttle import Throttle
 from .tokens import Tokens
 from .verbs import Verbs
@@ -65,15 +69,29 @@ class Api:
         self.verbs = verbs.with_sessions(self.sessions)
         places = Places.of(settings or Admin())
         self.guard = Guard(Tokens(token, verbs.ledger.access), self.sessions, Throttle(clock), places)
+        self.feed = Feed(verbs.ledger, health.statuses)
+        self.stream = Stream(self.feed, self.guard)
         self.site = Site(self.guard, pages or Console(self.verbs, health, metrics), health)
 
     def admin_application(self) -> web.Application:
         """What `[admin] bind` serves."""
         signed = self.signed.routes() if self.signed else []
-        routes = self._probes() + signed + self.site.routes() + self._guarded(self._privileged(private=False))
+        listening = [web.get("/events", self.stream.serve), web.get(f"{API}/events", self.stream.serve)]
+        routes = self._probes() + signed + self.site.routes() + self._guarded(listening + self._privileged(private=False))
         app = self._application(routes, self._faults, self._under_our_name)
-        app.cleanup_ctx.extend(self.site.running())
+        app.cleanup_ctx.extend([*self.site.running(), self._reading])
+        app.on_shutdown.append(self._say_bye)
         return app
+
+    async def _reading(self, app: web.Application) -> AsyncIterator[None]:
+        """The lists are kept searchable while this is served."""
+        reading = asyncio.create_task(keep_words_read(self.verbs.ledger), name="words")
+        yield
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    async def _say_bye(self, app: web.Application) -> None:
+        self.feed.close()
 
     def probe_application(self) -> web.Application:
         """What `[admin] probe_bind` serves: nothing that needs a token."""

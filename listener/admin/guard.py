@@ -72,13 +72,21 @@ class Guard:
         return self.session(request)
 
     def session(self, request: web.Request, *, touch: bool = True) -> Visitor | None:
-        """Whose session the cookie is. `touch`: a person did something."""
+        """Whose session the cookie is. `touch`: a person did something; a page that keeps itself fresh is nobody."""
         cookie = request.cookies.get(self.cookie, "")
+        touch = touch and not (request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "empty")
         return self.sessions.find(cookie, touch=touch) if cookie else None
+
+    async def still_in(self, request: web.Request) -> bool:
+        """Whether whoever was let in with this request would be let in now. Listening alone keeps no session awake."""
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return await self.tokens.holder(_octets(sent)) is not None
+        return self.session(request, touch=False) is not None
 
     async def sign_in(self, request: web.Request, text: str) -> Principal | None:
         """Who holds this token; a wrong one is counted. Raises Denied (429) or LedgerError."""
-        sent = text.strip()[:MAX_TOKEN].encode("utf-8", "surrogateescape")
+        sent = _octets(text)
         waits = self.throttle.wait(request.remote)
         if waits and not is_made_here(sent):
             raise Denied(_too_often(waits))
@@ -105,6 +113,10 @@ class Guard:
             raise Denied(FOREIGN)
         if not hmac.compare_digest((await _csrf(request)).encode("utf-8", "surrogateescape"), visitor.csrf.encode()):
             raise Denied(STALE)
+
+
+def _octets(token: str) -> bytes:
+    return token.strip()[:MAX_TOKEN].encode("utf-8", "surrogateescape")
 
 
 async def _csrf(request: web.Request) -> str:

@@ -8,12 +8,15 @@ in figures cannot be rebound, so where we listen on every address each of them i
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..config import Admin
 from ..config.values import bind_address, is_loopback
+
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,255}))(?::[0-9]{1,5})?")
 
 FROM_US = frozenset({"same-origin", "none"})
 """`Sec-Fetch-Site` of a page of ours, and of what a person typed or reloaded (Fetch Metadata §2.3)."""
@@ -57,11 +60,8 @@ class Places:
 
 def host_name(host: str) -> str:
     """The name in a Host header, without its port; empty when there is none."""
-    try:
-        parts = urlsplit(f"//{host}")
-        return "" if parts.path or parts.query or parts.username is not None else (parts.hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).lower().rstrip(".") if found else ""
 
 
 def local_path(wanted: str) -> str:

@@ -78,6 +78,17 @@ class Found:
     next: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event of the history, without its story."""
+
+    id: int
+    entry: int | None
+    account: str
+    kind: str
+    case: str | None
+
+
 class Search:
     """Reached as `ledger.search`; made by the ledger."""
 
@@ -98,6 +109,16 @@ class Search:
         """Where a case stands in the order of making."""
         number: int | None = await self._read(_case_number, id)
         return number
+
+    async def last_event(self) -> int:
+        """The newest event's id; 0: nothing ever happened."""
+        newest: int = await self._read(_last_event)
+        return newest
+
+    async def history(self, after: int, most: int) -> list[Happened]:
+        """What happened after that event, oldest first."""
+        happened: list[Happened] = await self._read(_history, after, most)
+        return happened
 
     async def oldest_unprocessed(self, accounts: Iterable[str]) -> dict[str, float]:
         """When the first message in line came in (POSIX seconds), of those of these accounts that have one."""
@@ -165,8 +186,8 @@ def _message_walk(connection: sqlite3.Connection, wanted: MessageFilter, after: 
         walks = [connection.execute(_SQL["messages_by_account"], values | {"state": state}) for state in states]
         yield from heapq.merge(*walks, key=_newest_first)
     else:
-        name = "by_kind" if wanted.kind is not None else "by_state" if wanted.state is not None else "by_id"
-        yield from connection.execute(_SQL[f"messages_{name}"], values)
+        by_state = "messages_by_id" if wanted.state is None else "messages_by_state"
+        yield from connection.execute(_SQL[by_state if wanted.kind is None else "messages_by_kind"], values)
 
 
 def _walk_by_time(connection: sqlite3.Connection, values: Mapping[str, Any], after: Place | None) -> Iterator[Candidate]:
@@ -197,13 +218,21 @@ def _case_walk(connection: sqlite3.Connection, wanted: CaseFilter, after: Place 
         asked = words(wanted.text)
         yield from connection.execute(_SQL["cases_by_text"], values | {"text": asked}) if asked else ()
         return
-    name = "account" if wanted.account is not None else "status" if wanted.status is not None else "number"
-    yield from connection.execute(_SQL[f"cases_by_{name}"], values)
+    by_status = "cases_by_number" if wanted.status is None else "cases_by_status"
+    yield from connection.execute(_SQL[by_status if wanted.account is None else "cases_by_account"], values)
 
 
 def _case_number(connection: sqlite3.Connection, id: str) -> int | None:
     row = connection.execute(_SQL["number_of_case"], (id,)).fetchone()
     return int(row[0]) if row else None
+
+
+def _last_event(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(_SQL["last_event"]).fetchone()[0])
+
+
+def _history(connection: sqlite3.Connection, after: int, most: int) -> list[Happened]:
+    return [Happened(*row) for row in connection.execute(_SQL["events_after"], (after, most))]
 
 
 def _oldest_unprocessed(connection: sqlite3.Connection, accounts: list[str]) -> dict[str, float]:
@@ -220,8 +249,8 @@ def index(tx: Transaction, most: int) -> int:
     due = {name: [id for (id,) in tx.connection.execute(_SQL["text_due"], (name, most))] for name in ("messages", "cases")}
     fresh = [id for (id,) in tx.connection.execute(_SQL["unindexed_messages"], (json.dumps(entries),))]
     opened = [number for (number,) in tx.connection.execute(_SQL["opened_cases"], (json.dumps(fresh),))]
-    _read_words(tx, "messages", {*fresh, *due["messages"]})
-    _read_words(tx, "cases", {*opened, *due["cases"]})
+    _read_words(tx, {*fresh, *due["messages"]}, "forget_messages", "index_messages")
+    _read_words(tx, {*opened, *due["cases"]}, "forget_cases", "index_cases")
     if rows:
         tx.connection.execute(_SQL["text_state"], (rows[-1][0],))
     for name, ids in due.items():
@@ -229,12 +258,12 @@ def index(tx: Transaction, most: int) -> int:
     return len(rows) + len(due["messages"]) + len(due["cases"])
 
 
-def _read_words(tx: Transaction, name: str, ids: set[int]) -> None:
+def _read_words(tx: Transaction, ids: set[int], forget: str, add: str) -> None:
     """Anew for those that are there, not at all for those that are gone."""
     if ids:
         asked = json.dumps(sorted(ids))
-        tx.connection.execute(_SQL[f"forget_{name}"], (asked,))
-        tx.connection.execute(_SQL[f"index_{name}"], (asked,))
+        tx.connection.execute(_SQL[forget], (asked,))
+        tx.connection.execute(_SQL[add], (asked,))
 
 
 def behind(connection: sqlite3.Connection) -> bool:

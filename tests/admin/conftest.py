@@ -1,5 +1,6 @@
 """An admin server over a real ledger with some mail in it."""
 
+import time
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -17,7 +18,8 @@ from listener.mailbox import Extent, Fetched, Folder, Listing, Page
 from listener.message import Trust, parse_quickly
 from listener.status import AccountState, AccountStatus
 
-TOKEN = b"a-token-for-tests"
+WORD = "a-token-for-tests"
+TOKEN = WORD.encode()
 SENDER = "secret.person@example.com"
 SUBJECT = "A very private subject"
 
@@ -46,15 +48,55 @@ async def body(answer):
     return await answer.json(content_type=None) if "json" in answer.content_type else await answer.read()
 
 
+class Browser:
+    """Somebody at a browser: keeps cookies, sends what browsers send, follows no redirect by itself."""
+
+    def __init__(self, session, base, headers):
+        self.session, self.base, self.headers, self.csrf = session, base, headers, ""
+
+    async def ask(self, path, method="GET", *, form=None, json=None, csrf=None, headers=()):
+        """Status, headers and text; `csrf` goes into the form, or the header where there is none."""
+        sent = {**self.headers, **dict(headers)}
+        if form is not None and csrf is not None:
+            form = {**form, "csrf": csrf}
+        elif csrf is not None:
+            sent["X-CSRF-Token"] = csrf
+        asked = self.session.request(method, f"{self.base}{path}", data=form, json=json, headers=sent, allow_redirects=False)
+        async with asked as answer:
+            return answer.status, answer.headers, (await answer.read()).decode()
+
+    async def sign_in(self, token, next="/", headers=()):
+        return await self.ask("/login", "POST", form={"token": token, "next": next}, headers=headers)
+
+
 class Admined:
     """A running admin server and everything behind it."""
 
-    def __init__(self, ledger, statuses, folder):
+    def __init__(self, ledger, statuses, folder, settings, clock):
         self.ledger, self.statuses, self.folder = ledger, statuses, folder
         self.health = Health(ledger, lambda: iter(self.statuses))
         self.metrics = Metrics()
         self.controls = Ledgerwise(ledger, {status.id: status.protocol for status in statuses})
-        self.server = AdminServer(Api(self.health, self.metrics, Verbs(ledger, self.controls), TOKEN))
+        self.api = Api(self.health, self.metrics, Verbs(ledger, self.controls), TOKEN, settings, clock=clock)
+        self.server = AdminServer(self.api)
+
+    @asynccontextmanager
+    async def browser(self, **headers):
+        """A `Browser` that shows documents, and has not signed in."""
+        jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address in figures, too
+        sent = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"} | headers
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            yield Browser(session, f"http://{self.server.addresses[0]}", sent)
+
+    @asynccontextmanager
+    async def signed_in(self, token=WORD):
+        """A `Browser` that has, and knows its CSRF token."""
+        async with self.browser() as browser:
+            status, _, _ = await browser.sign_in(token)
+            assert status == 303
+            session = list(self.api.sessions._open.values())[-1]
+            browser.csrf = session.visitor.csrf
+            yield browser
 
     async def get(self, path, *, method="GET", token=TOKEN, probe=False, headers=()):
         """Status, headers and body."""
@@ -84,11 +126,11 @@ class Admined:
 
 
 @asynccontextmanager
-async def running(folder, *accounts):
+async def running(folder, *accounts, clock=time.monotonic, **settings):
     ledger = await Ledger.open(folder)
     statuses = [AccountStatus(id, "imap", AccountState.IDLE) for id in accounts]
-    admined = Admined(ledger, statuses, folder)
-    settings = Admin(bind="127.0.0.1:0", probe_bind="127.0.0.1:0")
+    settings = Admin(bind="127.0.0.1:0", probe_bind="127.0.0.1:0", **settings)
+    admined = Admined(ledger, statuses, folder, settings, clock)
     await admined.server.start(settings, folder)
     try:
         yield admined

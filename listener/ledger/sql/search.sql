@@ -87,6 +87,12 @@ SELECT wanted.value,
    WHERE e.account = wanted.value AND e.state = 'filed' ORDER BY e.id LIMIT 1)
 FROM json_each(?) AS wanted;
 
+-- name: last_event
+SELECT coalesce(max(id), 0) FROM events;
+
+-- name: events_after
+SELECT id, entry, account, kind, detail ->> '$.case' FROM events WHERE id > ? ORDER BY id LIMIT ?;
+
 -- name: messages_of_account
 SELECT coalesce(sum(entries), 0) FROM tallies WHERE account = ?;
 
