@@ -1,6 +1,6 @@
 # The two commands: `make demo` shows Listener at work, `make test` proves it. Both set themselves up; see setup/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint docs clean
+.PHONY: help demo test test-long lint docs clean lock audit sbom site image-check systemd-check
 VENV := .venv
 PY := $(VENV)/bin/python
 DEMO_SECONDS ?=
@@ -35,6 +35,37 @@ test-long: $(VENV)/.test ## the whole grids, fuzzing and soaks
 
 docs: $(VENV)/.test ## write the generated pages again
 	@$(PY) -m listener.config.docs
+
+# What concerns releases has environments of its own: its tools want other versions of what the product uses.
+build/release/.made: pyproject.toml
+	@mkdir -p build && sh setup/venv.sh build/release '.[release]'
+	@touch $@
+
+build/site-tools/.made: pyproject.toml
+	@mkdir -p build && sh setup/venv.sh build/site-tools '.[docs]'
+	@touch $@
+
+LOCKING := build/release/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock: build/release/.made ## pin what the image installs, with hashes; with the oldest Python that is supported
+	@$(LOCKING) --output-file requirements.lock pyproject.toml
+	@printf '%s\n' 'setuptools>=77' | $(LOCKING) --output-file requirements-build.lock -
+
+audit: build/release/.made ## is a weakness known in what is pinned? fails too where the database cannot be asked
+	@build/release/bin/python setup/audit.py build/release/bin/pip-audit requirements.lock requirements-build.lock
+
+sbom: build/release/.made ## write build/sbom.json, a CycloneDX bill of materials of what is pinned
+	@build/release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json requirements.lock
+	@echo build/sbom.json
+
+site: build/site-tools/.made ## build the docs as a site in build/site; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 build/site-tools/bin/mkdocs build --strict --quiet && echo build/site/index.html
+
+image-check: ## build the image and see it work (needs docker or podman)
+	@python3 tests/deploy/image_check.py $(IMAGE)
+
+systemd-check: ## install by the document in a systemd that is booted for it (needs root, debootstrap, systemd-nspawn)
+	@tests/systemd/boot.sh
 
 clean: ## forget the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
