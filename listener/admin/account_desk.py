@@ -70,6 +70,8 @@ def settings_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def settings_or_none(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if not isinstance(body, Mapping):
+        raise BadRequest("send an object")
     settings = body.get("settings")
     if settings is not None and not isinstance(settings, Mapping):
         raise BadRequest("give the settings as an object", field="settings")

@@ -103,7 +103,7 @@ class AccountVerbs(ProfileVerbs):
 
     async def import_account(self, body: Mapping[str, Any]) -> Row:
         """The settings of such a file, for a form; nothing is saved."""
-        text = body.get("toml")
+        text = body.get("toml") if isinstance(body, Mapping) else None
         if not isinstance(text, str):
             raise BadRequest("give the file's text as toml", field="toml")
         settings = imported(text)
@@ -121,10 +121,10 @@ class AccountVerbs(ProfileVerbs):
 
     async def preview_draft(self, body: Mapping[str, Any]) -> list[Row]:
         """What would happen to its mail."""
+        settings, account = settings_or_none(body), self.named(body, "account")
         since = body.get("since")
         if since is not None and (isinstance(since, bool) or not isinstance(since, int | float) or not 0 <= since < 2**63):
             raise BadRequest("not a time in POSIX seconds", field="since")
-        settings, account = settings_or_none(body), self.named(body, "account")
         limit = limit_of(body.get("limit", DEFAULT_PREVIEW))
         async with self.order("account.preview", account or "", draft=settings is not None):
             return await self.desk.trials.preview(settings, account, None if since is None else float(since), limit)

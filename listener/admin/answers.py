@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from ..errors import ListenerError
 from ..ledger import Row
 from .message_verbs import Download
 from .paging import MAX_LIMIT, Listed
@@ -19,10 +21,12 @@ from .routes import FORMAT, BadRequest, Route
 MAX_CSV_ROWS = 100_000
 """Rows of one CSV file."""
 RAW = "message/rfc822"
+STREAM = "application/x-ndjson"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (R-73)."""
 
-Ask = Callable[..., Awaitable[Any]]
+Ask = Callable[..., Any]
+"""A verb: a coroutine function, or an async generator of rows."""
 
 
 async def send(request: web.Request, route: Route, verb: Ask, arguments: Mapping[str, Any]) -> web.StreamResponse:
@@ -32,6 +36,8 @@ async def send(request: web.Request, route: Route, verb: Ask, arguments: Mapping
         return await _csv(request, route, verb, arguments)
     if wanted != "json":
         raise BadRequest(f"no such format: {wanted[:40]!r}; there are json, csv", field=FORMAT)
+    if route.media == STREAM:
+        return await _stream(request, verb(**arguments))
     result = await verb(**arguments)
     if isinstance(result, bytes):
         return _raw(result, request.match_info["entry"])
@@ -65,6 +71,28 @@ def disposition(filename: str) -> str:
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename) or "file"
     encoded = quote(filename.encode("utf-8", "replace"), safe="")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+async def _stream(request: web.Request, rows: AsyncGenerator[Row]) -> web.StreamResponse:
+    """One JSON object a line, each as it comes. What can be refused is refused before the answer begins."""
+    async with aclosing(rows):
+        row = await anext(rows, None)
+        answer = web.StreamResponse(headers={"Content-Type": STREAM, "X-Accel-Buffering": "no"})
+        await answer.prepare(request)
+        with suppress(ConnectionError):  # nobody listens any more: the rows end with this block
+            while row is not None:
+                await answer.write(json.dumps(row).encode() + b"\n")
+                row = await _next(rows)
+            await answer.write_eof()
+        return answer
+
+
+async def _next(rows: AsyncGenerator[Row]) -> Row | None:
+    """The next row; a fault once the answer has begun is its last one."""
+    try:
+        return await anext(rows, None)
+    except ListenerError as error:
+        return {"done": True, "ok": False, "said": str(error)}
 
 
 async def _csv(request: web.Request, route: Route, verb: Ask, arguments: Mapping[str, Any]) -> web.StreamResponse:
