@@ -116,13 +116,13 @@ def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: 
         "since": timestamp(status.since),
         "last_success": timestamp(status.last_success),
         "last_error": status.last_error,
-        "sender_error": status.sender_error,
         "lag_messages": status.lag_messages,
         "oldest_unprocessed": timestamp(oldest_unprocessed),
         "idle_age": idle_age(status, clock),
         "next_retry": timestamp(status.next_retry),
         "token_expiry": timestamp(status.token_expiry),
         "missing_folders": sorted(status.missing_folders),
+        "sender_error": status.sender_error,
     }
 
 

@@ -18,9 +18,10 @@ from ..errors import AccountFailure, Refused
 from ..ledger import Row
 from .controls import Controls, Ledgerwise
 from .account_verbs import AccountVerbs
-from .list_verbs import ListVerbs
+from .controls import Controls, Ledgerwise
 from .message_verbs import MessageVerbs
 from .paging import DEFAULT_LIMIT, limit_of, moment_of, number_of
+from .reply_verbs import ReplyVerbs
 from .routes import BadRequest, NotFound
 from .token_verbs import TokenVerbs
 
@@ -32,16 +33,16 @@ PROTOCOLS = ("imap", "pop3", "smtp", "graph")
 
 
 @dataclass(frozen=True, slots=True)
-class Verbs(AccountVerbs, ListVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
+class Verbs(AccountVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
     """The verbs over one ledger and whoever controls the accounts, for one person: `by` gives the same for another."""
 
-    async def pause(self, account: str) -> Row:
-        """Stop fetching this account, also after a restart."""
     @property
     def accounts_(self) -> AccountVerbs:
         """Those about accounts and profiles."""
         return self
 
+    async def pause(self, account: str) -> Row:
+        """Stop fetching this account, also after a restart."""
         self.known(account)
         async with self.order("pause", account):
             await self.controls.pause(account)
@@ -71,7 +72,8 @@ class Verbs(AccountVerbs, ListVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
     async def explain(self, entry: str | int) -> Row:
         """The whole history of one message."""
         number = entry_id(entry)
-        return _found(await self.ledger.explain(number), f"no message {number}")
+        history = _found(await self.ledger.explain(number), f"no message {number}")
+        return history | {"replies": await self.ledger.responses.of_entry(number)}
 
     async def export(self, entry: str | int) -> bytes:
         """The raw octets of one message."""
@@ -108,6 +110,19 @@ class Verbs(AccountVerbs, ListVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
             await self.controls.wake(one)
         return {"released": step.messages, "after": step.after}
 
+    async def close_case(self, case: str) -> Row:
+        """Close a case. Mail for it does what the account's `cases.closed` says."""
+        return await self._set_status("close_case", case, "closed")
+
+    async def reopen_case(self, case: str) -> Row:
+        """Open a closed case again."""
+        return await self._set_status("reopen_case", case, "open")
+
+    async def _set_status(self, action: str, case: str, status: Literal["open", "closed"]) -> Row:
+        row = await self.case(case)
+        async with self.order(action, case):
+            return {"id": case, "account": row["account"], "status": await self.ledger.set_case_status(case, status)}
+
     async def backup(self, file: str = "") -> Row:
         """Copy the ledger to a new file while it is in use."""
         path = Path(file)
@@ -116,6 +131,16 @@ class Verbs(AccountVerbs, ListVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
         async with self.order("backup", str(path)):
             await self.ledger.backup(path)
         return {"file": str(path)}
+
+    async def rotate_key(self) -> Row:
+        """Seal every secret that is stored with a new key."""
+        async with self.order("rotate_key", "secrets"):
+            try:
+                done = await self.controls.rotate_key()
+            except ConfigurationError as error:
+                raise Refused(error.faults[0].reason) from error
+        former = None if done.former is None else str(done.former)
+        return {"sealed": done.sealed, "unreadable": list(done.unreadable), "former_key": former}
 
     async def _change(self, action: str, entry: str | int, change: Callable[[int], Awaitable[str]]) -> Row:
         number = entry_id(entry)

@@ -81,6 +81,15 @@ def _lists(commands: _Commands) -> None:
     cases = _command(commands, "cases", "asking:cases", "cases, newest first")
     _paging(cases, "--account", "--limit")
     case = _command(commands, "case", "asking:case", "one case with its messages in order")
+    said = "outgoing mail, newest first: sent, waiting, or suppressed and why"
+    replies = _command(commands, "replies", "asking:replies", said)
+    replies.add_argument("--state", choices=REPLY_STATES, metavar="STATE", help=f"one of {', '.join(REPLY_STATES)}")
+    _paging(replies, "--account", "--limit")
+    muted = _command(commands, "muted", "asking:muted", "addresses that get no automatic mail, because ours came back")
+    muted.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N (50)")
+    unmute = _command(commands, "unmute", "asking:change", "let addresses get automatic mail again")
+    unmute.add_argument("ids", nargs="+", metavar="ADDRESS")
+    unmute.set_defaults(verb="unmute", argument="address")
     case.add_argument("case", metavar="ID")
 
 

@@ -28,6 +28,8 @@ MESSAGE_FACTS = (
 EVENTS = ("at", "kind", "detail")
 DELIVERIES = ("hook", "state", "attempts", "due_at", "reason", "answer")
 
+REPLIES = ("id", "account", "purpose", "entry", "case", "recipient", "state", "reason", "created_at", "sent_at")
+MUTED = ("address", "reason", "entry", "muted_at")
 
 def accounts(arguments: argparse.Namespace) -> int:
     """`listener accounts`."""
@@ -62,7 +64,25 @@ def case(arguments: argparse.Namespace) -> int:
         return 0
     printer.facts(found, (*CASES, "participants", "references", "notes"))
     printer.line("")
-    printer.rows(found.get("entries", ()), ENTRIES, empty="no messages")
+    printer.rows(map(_in_case, found.get("entries", ())), ENTRIES, empty="no messages")
+    if found.get("related"):
+        printer.line("")
+        printer.rows(map(_link, found["related"]), LINKED, empty="")
+    return 0
+
+
+def replies(arguments: argparse.Namespace) -> int:
+    """`listener replies`."""
+    with _call(arguments) as call:
+        asked = {"state": arguments.state, "account": arguments.account, "limit": arguments.limit}
+        _printer(arguments).rows(call("replies", **asked), REPLIES, empty="no replies")
+    return 0
+
+
+def muted(arguments: argparse.Namespace) -> int:
+    """`listener muted`."""
+    with _call(arguments) as call:
+        _printer(arguments).rows(call("muted", limit=arguments.limit), MUTED, empty="no address is muted")
     return 0
 
 
@@ -82,6 +102,9 @@ def explain(arguments: argparse.Namespace) -> int:
         printer.rows(history["deliveries"], DELIVERIES, empty="")
     return 0
 
+    if history["replies"]:
+        printer.line("")
+        printer.rows(history["replies"], ("purpose", "recipient", "state", "reason", "attempts"), empty="")
 
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event for people: when, what, and the rest as `name=value`."""
@@ -139,7 +162,9 @@ def _release_all(arguments: argparse.Namespace, wanted: Mapping[str, str | None]
 def _changed(answer: Mapping[str, Any]) -> str:
     if "paused" in answer:
         return f"{answer['id']}: {'paused' if answer['paused'] else 'resumed'}"
-    return f"{answer['id']}: {answer['state']}"
+    if "muted" in answer:
+        return f"{answer['address']}: may get automatic mail again"
+    return f"{answer['id']}: {answer['state'] if 'state' in answer else answer['status']}"
 
 
 def trace(arguments: argparse.Namespace) -> int:

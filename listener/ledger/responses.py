@@ -159,6 +159,11 @@ class Responses:
         found: Row | None = await self._read(row, response)
         return found
 
+    async def of_entry(self, entry: int) -> list[Row]:
+        """What was, or was not, answered to one message."""
+        found: list[Row] = await self._read(of_entry, entry)
+        return found
+
     async def tallies(self) -> dict[tuple[str, str, str], int]:
         """How many there are by purpose, state and, where suppressed, rule."""
         found: dict[tuple[str, str, str], int] = await self._read(_tallies)
