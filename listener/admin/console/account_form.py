@@ -8,7 +8,7 @@ secrets never do.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -149,14 +149,16 @@ class AccountForm:
         rows: AsyncIterator[Mapping[str, Any]] = self._desk.accounts(request).test_account(body)
         if LIVE not in request.headers.get("Accept", ""):
             steps = [row async for row in rows]
-            faults = [(row["field"], row["said"]) for row in steps if "done" not in row and not row["ok"] and row["field"]]
+            shown = _shown(draft.form)
+            failed = [row for row in steps if "done" not in row and not row["ok"] and row["field"]]
+            faults = [(_place(row, shown), row["said"]) for row in failed]
             return await self._page(request, replace(draft, form=with_faults(draft.form, faults)), steps=steps)
         return await self._live(request, draft.form, rows)
 
     async def _live(self, request: web.Request, form: Form, rows: AsyncIterator[Mapping[str, Any]]) -> web.StreamResponse:
         """Each step as a line of JSON the moment it is known: its HTML, and its fault with the field's name."""
         answer: web.StreamResponse | None = None
-        shown = {one.name for one in form.fields() if one.applies(form.values)}
+        shown = _shown(form)
         async with aclosing(rows) as steps:  # type: ignore[type-var]
             async for row in steps:
                 if answer is None:  # what cannot even be begun is an ordinary answer
@@ -164,7 +166,7 @@ class AccountForm:
                     await answer.prepare(request)
                 line = {"html": self._desk.rendering.text("step.html", step=row), "done": bool(row.get("done"))}
                 if not row.get("done") and not row["ok"]:
-                    line |= {"field": at_field(row["field"], shown), "fault": row["said"]}
+                    line |= {"field": at_field(_place(row, shown), shown), "fault": row["said"]}
                 await answer.write(json.dumps(line).encode() + b"\n")
         return answer or web.json_response({})
 
@@ -196,6 +198,17 @@ class AccountForm:
     async def _preview(self, request: web.Request, draft: Draft) -> web.StreamResponse:
         body = {"settings": draft.settings, "account": draft.account or None}
         return await self._page(request, draft, **await self._looked(request, body))
+
+
+def _shown(form: Form) -> set[str]:
+    return {one.name for one in form.fields() if one.applies(form.values)}
+
+
+def _place(row: Mapping[str, Any], shown: Collection[str]) -> str:
+    """The field of a failed step. Servers do not say which of user and password is wrong: it is mostly the password."""
+    field: str = row["field"]
+    password = f"{field.removesuffix('.user')}.password"
+    return password if field.endswith(".user") and row["name"] == "sign-in" and password in shown else field
 
 
 def _sent(parts: tuple[Part, ...], form: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, str]]]:

@@ -13,6 +13,7 @@ from aiohttp import web
 from ...config import Config
 from ...errors import Refused
 from ...status import AccountStatus
+from ..account_desk import described
 from ..health import TROUBLED
 from ..routes import NotFound
 from .desk import Desk, Told
@@ -45,9 +46,11 @@ class AccountPages:
         """From what is in memory; the ledger is asked about the page's accounts only."""
         filters, verbs = Filters.of(request), self._desk.accounts(request)
         config: Config = verbs.desk.config()
-        found = sorted(status.id for status in self._desk.verbs.controls.statuses() if _fits(status, filters, config))
+        names = {account.id: account.name for account in config.accounts} if filters.text else {}
+        found = sorted(status.id for status in self._desk.verbs.controls.statuses() if _fits(status, filters, names))
         page = [id for id in found if id > filters.cursor][: PAGE + 1]
-        rows = verbs.described(await self._desk.verbs.controls.accounts(page[:PAGE]), await self._desk.verbs.ledger.paused())
+        rows = await self._desk.verbs.controls.accounts(page[:PAGE])
+        rows = described(verbs.desk, rows, await self._desk.verbs.ledger.paused())
         following = filters.after(page[PAGE - 1]).address("/accounts") if len(page) > PAGE else ""
         first = filters.begin().address("/accounts") if filters.cursor else ""
         return await self._desk.page(
@@ -104,14 +107,11 @@ class AccountPages:
         return self._desk.done("/accounts", Told(f"The account {name} is removed. Its messages and cases stay."))
 
 
-def _fits(status: AccountStatus, filters: Filters, config: Config) -> bool:
+def _fits(status: AccountStatus, filters: Filters, names: Mapping[str, str]) -> bool:
     if filters.state == "trouble":
         if status.state not in TROUBLED and not status.missing_folders:
             return False
     elif filters.state and status.state != filters.state:
         return False
     words = filters.text.casefold()
-    if not words:
-        return True
-    account = config.account(status.id)
-    return words in f"{status.id} {status.protocol} {account.name if account else ''}".casefold()
+    return not words or words in f"{status.id} {status.protocol} {names.get(status.id, '')}".casefold()

@@ -67,7 +67,7 @@ function put(name, value) {
 
 function fillSide(side, preset, anew) {
   const protocol = valueOf(`${side}.protocol`);
-  const ways = preset?.[protocol] || [];
+  const ways = (protocol !== "graph" && preset?.[protocol]) || [];
   if (anew && ways.length) put(`${side}.security`, ways[0].security);
   const security = valueOf(`${side}.security`);
   const end = ways.find((each) => each.security === security) || ways[0];
