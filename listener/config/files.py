@@ -121,7 +121,7 @@ def process_warnings(config: Config) -> list[str]:
     """Those that concern no single account; one sentence each, naming the setting or the file."""
     return [
         *_table_warnings(config),
-        *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in _grant_warnings(profile.grant)),
+        *(f"oauth.{name}: {said}" for name, profile in config.oauth.items() for said in grant_warnings(profile.grant)),
         *_mode_warnings(config),
     ]
 
@@ -161,14 +161,13 @@ def account_warnings(account: Account, today: date) -> Iterator[tuple[str, str]]
         yield "receiver.user", "Gmail hides mail that any program has popped: read it here alone, or write recent: before it"
     if account.trust.authserv_id is None:
         yield "trust.authserv_id", 'none, so the verdict on every sender is "unknown"'
-    if account.reply is not None:
-        yield "reply", "this version sends no automatic replies"
     yield from (("rules", said) for said in rule_warnings(account.rules))
     for notice in notices(account, today):
         yield "provider", f"{'since' if notice.on <= today else 'on'} {notice.on}: {notice.text}"
 
 
-def _grant_warnings(grant: Grant) -> Iterator[str]:
+def grant_warnings(grant: Grant) -> Iterator[str]:
+    """What a profile's grant should be looked at for."""
     if grant is Grant.PASSWORD:
         yield "the password grant cannot satisfy multi-factor sign-in and is being retired by its issuers; plan another"
 
