@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     _messages(commands)
     _accounts(commands)
     return top
+    _tokens(commands)
 
 
 def _daemon(commands: _Commands) -> None:
@@ -132,6 +133,18 @@ def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
 
 def _command(
     commands: _Commands, name: str, runs: str, help: str, *, config: bool = True, json: str | None = "one JSON object a line"
+def _tokens(commands: _Commands) -> None:
+    said = "who may use the API and the console"
+    what = commands.add_parser("tokens", help=said, description=said[0].upper() + said[1:] + ".")
+    each = what.add_subparsers(metavar="WHAT", required=True)
+    create = _command(each, "create", "api_tokens:create", "make a token and print it once")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--read-only", action="store_true", help="it may look at everything and change nothing")
+    _command(each, "list", "api_tokens:show", "every valid token, without itself")
+    revoke = _command(each, "revoke", "api_tokens:revoke", "make tokens invalid, at once")
+    revoke.add_argument("names", nargs="+", metavar="NAME")
+
+
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     command.set_defaults(run=_lazy(runs))

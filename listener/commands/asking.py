@@ -34,12 +34,23 @@ MUTED = ("address", "reason", "entry", "muted_at")
 def accounts(arguments: argparse.Namespace) -> int:
     """`listener accounts`."""
     with _call(arguments) as call:
-        _printer(arguments).rows(call("accounts"), ACCOUNTS, empty="no accounts are configured")
+        rows = _every_page(call, "accounts")
+    _printer(arguments).rows(rows, ACCOUNTS, empty="no accounts are configured")
     return 0
 
 
 def messages(arguments: argparse.Namespace) -> int:
     """`listener messages`."""
+def _every_page(call: Call, verb: str) -> list[dict[str, Any]]:
+    """All rows, however many pages they are."""
+    page = call(verb)
+    rows = list(page)
+    while (cursor := getattr(page, "next", None)) is not None:
+        page = call(verb, cursor=cursor)
+        rows.extend(page)
+    return rows
+
+
     with _call(arguments) as call:
         asked = {"state": arguments.state, "account": arguments.account, "limit": arguments.limit}
         _printer(arguments).rows(call("messages", **asked), MESSAGES, empty="no messages")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from ..admin.paging import Listed
 from ..admin.routes import API, ROUTES
 from ..admin.sockets import CONTROL_SOCKET, short_path
 from ..errors import LedgerError, ListenerError
@@ -108,7 +110,8 @@ class RemoteCall:
         try:
             connection.request(method, target)
             response = connection.getresponse()
-            return _answer(response.status, response.getheader("Content-Type", ""), response.read())
+            answer = _answer(response.status, response.getheader("Content-Type", ""), response.read())
+            return _with_next(answer, response.getheader("Link", "")) if isinstance(answer, list) else answer
         except (OSError, http.client.HTTPException) as error:
             raise LedgerError(f"the daemon did not answer on {self._path}: {error or type(error).__name__}") from error
         finally:
@@ -136,6 +139,12 @@ def request_of(verb: str, arguments: Mapping[str, Any]) -> tuple[str, str]:
     query = {name: arguments[name] for name in route.query if arguments.get(name) is not None}
     path = route.path.format(**{name: quote(str(value), safe="") for name, value in arguments.items()})
     return route.method, API + path + (f"?{urlencode(query)}" if query else "")
+
+
+def _with_next(rows: list[Any], link: str) -> Listed:
+    """The page, and where the next one begins (RFC 8288)."""
+    found = re.search(r"[?&]cursor=([A-Za-z0-9_-]+)", link)
+    return Listed(rows, found[1] if found else None)
 
 
 def _answer(status: int, content_type: str, body: bytes) -> Any:
