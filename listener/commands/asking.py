@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from ..cases.words import LINKS, in_words
 from ..config import Config
 from .control import Call, CommandFailed, verbs
 from .printing import Printer, harmless
@@ -20,7 +21,8 @@ from .settings import configuration
 ACCOUNTS = ("id", "protocol", "state", "since", "last_success", "lag_messages", "last_error")
 MESSAGES = ("id", "account", "state", "received_at", "from", "subject", "case", "reason")
 CASES = ("id", "account", "status", "messages", "requester", "subject", "reference", "updated_at")
-ENTRIES = ("id", "state", "received_at", "from", "subject", "reason")
+ENTRIES = ("id", "state", "received_at", "from", "subject", "standing", "reason")
+LINKED = ("link", "case", "status", "subject", "why")
 MESSAGE_FACTS = (
     *("id", "account", "folder", "unique_id", "size", "state", "reason", "kind"),
     *("received_at", "from", "subject", "message_id", "case"),
@@ -117,8 +119,20 @@ def explain(arguments: argparse.Namespace) -> int:
         printer.line("")
         printer.rows(history["replies"], ("purpose", "recipient", "state", "reason", "attempts"), empty="")
 
+def _in_case(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a case for people: what is odd about it stands out."""
+    return dict(row) | {"standing": "unverified comment" if row.get("unverified") else "note" if row.get("note") else ""}
+
+
+def _link(row: Mapping[str, Any]) -> dict[str, Any]:
+    kind = "possibly related" if row["kind"] == "related" else "follows up" if row["direction"] == "earlier" else "followed up by"
+    return dict(row) | {"link": kind, "why": LINKS.get(row["why"], row["why"])}
+
+
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event for people: when, what, and the rest as `name=value`."""
+    """An event for people: when, what, and the rest in words or as `name=value`."""
+    if event["kind"] == "message.filed" and "rule" in event:
+        return {"at": event["at"], "kind": event["kind"], "detail": in_words(event)}
     rest = {name: value for name, value in event.items() if name not in {"at", "kind"} and value not in (None, "", [], {})}
     return {"at": event["at"], "kind": event["kind"], "detail": " ".join(f"{name}={value}" for name, value in rest.items())}
 

@@ -250,6 +250,7 @@ def _case(delivery: Delivery) -> Case:
         status=delivery.case_status,
         is_new=delivery.case_is_new,
         reference=delivery.case_reference,
+        unverified=delivery.unverified,
     )
 
 

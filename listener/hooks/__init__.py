@@ -44,7 +44,11 @@ Outcome = Filed | Ignored | Deferred
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The case a message belongs to, as one hook sees it. `is_new`: this message opened it."""
+    """The case a message belongs to, as one hook sees it. `is_new`: this message opened it.
+
+    `unverified`: it came with a valid token from somebody who takes no part in the case and for whom nobody vouches: show it as
+    such, and act on nothing that it asks.
+    """
 
     id: str
     account: str
@@ -53,6 +57,7 @@ class Case:
     status: str
     is_new: bool
     reference: str | None = None
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

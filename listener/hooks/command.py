@@ -107,6 +107,7 @@ class CommandHost:
             "ATTEMPT": str(entry.attempt),
             "REFERENCE": case.reference or "",
             "IS_NEW": "1" if case.is_new else "0",
+            "UNVERIFIED": "1" if case.unverified else "0",
             "KIND": message.kind.value,
         }
         return self._inherited | {f"LISTENER_{name}": value for name, value in values.items()}

@@ -67,10 +67,13 @@ class CaseBook:
         return {by_id[key]: case for key, case in self.connection.execute(_SQL[name], values) if case}
 
 
-def carry_out(tx: Transaction, decision: Decision, account: str, entry: int, digest: bytes, message: InboundMessage) -> str:
-    """Open, join or restore the case, with its links; its id."""
+def carry_out(
+    tx: Transaction, decision: Decision, account: str, entry: int, digest: bytes, message: InboundMessage
+) -> tuple[str, bool]:
+    """Open, join or restore the case, with its links; its id, and whether it was opened and nobody knew of it before."""
+    opened = False
     if decision.case is None:
-        case = _open(tx, decision, account, entry, digest, message)
+        case, opened = _open(tx, decision, account, entry, digest, message)
     elif decision.restored:
         case = _restore(tx, decision, account, entry, message)
     else:
@@ -79,20 +82,23 @@ def carry_out(tx: Transaction, decision: Decision, account: str, entry: int, dig
     for link in decision.links:
         values = {"case_id": case, "other": link.case, "kind": link.kind.value, "why": link.why}
         tx.connection.execute(_SQL["insert_link"], values)
-    return case
+    return case, opened
 
 
-def _open(tx: Transaction, decision: Decision, account: str, entry: int, digest: bytes, message: InboundMessage) -> str:
+def _open(
+    tx: Transaction, decision: Decision, account: str, entry: int, digest: bytes, message: InboundMessage
+) -> tuple[str, bool]:
+    """A new case; or the one that a token restored before its first message came again, which is this."""
     subject, requester = clean(message.subject), clean(sender(message))
     topic = topic_key(requester, decision.about) if decision.about else None
     for draw in range(_CASE_DRAWS):
         case = case_id(account, digest, draw)
         row = (case, account, subject, requester, entry, topic, 0, tx.now)
         if tx.connection.execute(_SQL["insert_case"], row).rowcount:
-            return case
+            return case, True
         values = {"case_id": case, "account": account, "subject": subject, "requester": requester}
         if tx.connection.execute(_SQL["adopt_case"], values | {"entry": entry, "topic": topic, "now": tx.now}).rowcount:
-            return case
+            return case, False
     raise Refused("no free case id")
 
 

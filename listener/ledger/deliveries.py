@@ -56,7 +56,8 @@ def begin_delivery(tx: Transaction, delivery: int) -> Delivery:
     if counted is None:
         raise Refused(f"delivery {delivery} is not due")
     row = tx.connection.execute(_SQL["begun"], {"id": delivery}).fetchone()
-    identity, entry, account, folder, hook, key, received_at, body, case, subject, requester, status, new, reference = row
+    identity, entry, account, folder, hook, key, received_at, body, *about = row
+    case, subject, requester, status, new, reference, unverified = about
     return Delivery(
         id=identity,
         entry=entry,
@@ -73,6 +74,7 @@ def begin_delivery(tx: Transaction, delivery: int) -> Delivery:
         case_status=status,
         case_is_new=bool(new),
         case_reference=reference,
+        unverified=bool(unverified),
     )
 
 

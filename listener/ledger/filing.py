@@ -198,16 +198,16 @@ class _Filing:
         pending = self.pending.setdefault(account, Pending())
         book = pending.over(CaseBook(self.tx.connection, account))
         decision = cases.decide(message, account, self.rules.get(account, _USUAL), book, self.tx.now)
-        case = casebook.carry_out(self.tx, decision, account, entry, row.digest, message)
+        case, opened = casebook.carry_out(self.tx, decision, account, entry, row.digest, message)
         pending.add(case, decision, message)
         self._keep(entry, message, case, _standing(decision))
         if message.message_id:
             self.message_ids.append((account, clean(message.message_id), entry, case))
         people = participants(decision, message)
         self.participants.extend((case, clean(address), clean(name), role) for address, name, role in people)
-        self._deliver(entry, account, row.digest, case, is_new=decision.case is None)
+        self._deliver(entry, account, row.digest, case, is_new=opened)
         self.happened.append((entry, account, "message.filed", _why(case, decision) | dict(parsed.detail or {})))
-        arrival = responding.Arrival(entry, account, row.digest, case, decision.case is None, decision.unverified, message)
+        arrival = responding.Arrival(entry, account, row.digest, case, opened, decision.unverified, message)
         responding.consider(self.tx, self.replies, arrival)
         return case
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from ..cases import CaseRules, Decision
 from ..cases.pending import Pending
@@ -295,6 +295,10 @@ class Ledger:
     async def release_held(self) -> ReleasedHeld:
         """One step of releasing what was held for a flood and is due. Twice is the same as once."""
         return await self._write(flood.release_due, wakes=True)
+
+    async def set_case_status(self, case: str, status: Literal["open", "closed"]) -> str:
+        """A person closes a case or opens it again; the new status. Idempotent. Raises Refused when there is no such case."""
+        return await self._write(casebook.set_status, case, status)
 
     async def set_paused(self, account: str, paused: bool) -> None:
         await self._write(verbs.set_paused, account, paused)

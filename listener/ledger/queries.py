@@ -19,6 +19,7 @@ from .sql import load
 
 _SQL = load("queries")
 NEWEST = 2**63 - 1
+_LINK = ("case", "subject", "status", "kind", "why", "direction")
 LONGEST_LIST = 1_000
 """The most that one call lists, of messages, cases, a case's messages or an entry's events."""
 
@@ -44,7 +45,11 @@ def _ids(connection: sqlite3.Connection, name: str, values: Mapping[str, Any]) -
 def message_row(connection: sqlite3.Connection, entry: int) -> Row:
     """The contract's message object. The entry must exist."""
     row = connection.execute(_SQL["entry_row"], (entry,)).fetchone()
-    identity, account, state, kind, message_id, subject, sender, received_at, case, reason, duplicate_of = row
+    return _message_row(row)
+
+
+def _message_row(row: tuple[Any, ...]) -> Row:
+    identity, account, state, kind, message_id, subject, sender, received_at, case, reason, duplicate_of, _ = row
     return {
         "id": identity,
         "account": account,
@@ -57,6 +62,12 @@ def message_row(connection: sqlite3.Connection, entry: int) -> Row:
         "case": case,
         "reason": f"duplicate of {duplicate_of}" if duplicate_of is not None else reason or None,
     }
+
+
+def _in_case(connection: sqlite3.Connection, entry: int) -> Row:
+    """A message's row, and how it stands in its case."""
+    row = connection.execute(_SQL["entry_row"], (entry,)).fetchone()
+    return _message_row(row) | {"unverified": row[-1] == "unverified", "note": row[-1] == "note"}
 
 
 def cases(connection: sqlite3.Connection, account: str | None, limit: int, before: str | None) -> list[Row]:
@@ -78,15 +89,18 @@ def case_row(connection: sqlite3.Connection, case: str) -> Row:
 
 
 def case(connection: sqlite3.Connection, identity: str) -> Row | None:
-    """The case with its messages in order (the newest LONGEST_LIST of them), participants, references and notes."""
+    """The case with its messages in order (the newest LONGEST_LIST of them), participants, links, references and notes."""
     if connection.execute(_SQL["case_number"], (identity,)).fetchone() is None:
         return None
-    newest = _ids(connection, "case_entries", {"case_id": identity, "most": LONGEST_LIST})
-    people = connection.execute(_SQL["case_participants"], (identity,))
+    about = {"case_id": identity, "most": LONGEST_LIST}
+    newest = _ids(connection, "case_entries", about)
+    people = connection.execute(_SQL["case_participants"], about)
+    links = connection.execute(_SQL["case_links"], about)
     notes = connection.execute(_SQL["case_notes"], (identity,)).fetchmany(LONGEST_LIST)
     return case_row(connection, identity) | {
-        "entries": [message_row(connection, entry) for entry in reversed(newest)],
-        "participants": [{"name": name, "address": address} for address, name in people],
+        "entries": [_in_case(connection, entry) for entry in reversed(newest)],
+        "participants": [{"name": name, "address": address, "role": role} for address, name, role in people],
+        "related": [dict(zip(_LINK, row[:-1], strict=True)) for row in links],
         "references": dict(connection.execute(_SQL["case_references"], (identity,)).fetchall()),
         "notes": [{"entry": entry, "hook": hook, "note": note} for entry, hook, note in notes],
     }
@@ -100,7 +114,7 @@ def explain(connection: sqlite3.Connection, entry: int) -> Row | None:
     folder, unique_id, size, extent, owed, attempts, accepted_at, raw = found
     newest = connection.execute(_SQL["events"], {"entry": entry, "most": LONGEST_LIST}).fetchall()
     kept = raw is not None and bool(connection.execute(_SQL["has_raw"], (raw,)).fetchone()[0])
-    return message_row(connection, entry) | {
+    return _in_case(connection, entry) | {
         "folder": folder,
         "unique_id": unique_id,
         "size": size,

@@ -163,6 +163,7 @@ class Delivery:
     case_status: str
     case_is_new: bool
     case_reference: str | None
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

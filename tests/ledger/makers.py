@@ -56,18 +56,18 @@ def message(name, **more):
     return InboundMessage(message_id=f"{name}@example.com", **more)
 
 
-async def file_due(ledger, hooks=HOOKS, **messages):
+async def file_due(ledger, hooks=HOOKS, rules=(), **messages):
     """File every due entry; `messages` by the name that the octets are. Their cases, in order."""
     due = await ledger.due_entries(100, 10**9)
     batch = [Parsed(entry.id, messages.get(entry.octets.decode(), message(entry.octets.decode()))) for entry in due]
-    return [case for _, case in await ledger.file(batch, hooks)]
+    return [case for _, case in await ledger.file(batch, hooks, dict(rules))]
 
 
-async def filed(ledger, *names, hooks=HOOKS, **messages):
+async def filed(ledger, *names, hooks=HOOKS, account=ACCOUNT, rules=(), **messages):
     """Take in and file one message of each name."""
     listings = [listing(name) for name in names]
-    await take(ledger, page(*listings, state=names[-1]), {name: name.encode() for name in names})
-    return await file_due(ledger, hooks, **messages)
+    await take(ledger, page(*listings, state=names[-1]), {name: name.encode() for name in names}, account=account)
+    return await file_due(ledger, hooks, rules, **messages)
 
 
 async def begin_next(ledger):

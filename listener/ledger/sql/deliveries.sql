@@ -19,7 +19,7 @@ UPDATE deliveries SET attempts = attempts + 1 WHERE id = :id AND state = 'due' R
 
 -- name: begun
 SELECT d.id, d.entry, d.account, e.folder, d.hook, d.idempotency_key, e.received_at, m.body,
-       c.id, c.subject, c.requester, c.status, c.opened_by = d.entry, r.reference
+       c.id, c.subject, c.requester, c.status, c.opened_by = d.entry, r.reference, m.standing = 'unverified'
 FROM deliveries AS d
 JOIN entries AS e ON e.id = d.entry
 JOIN messages AS m ON m.entry = d.entry
@@ -55,7 +55,9 @@ INSERT INTO case_references (case_id, hook, reference) VALUES (:case_id, :hook, 
 ON CONFLICT (case_id, hook) DO UPDATE SET reference = excluded.reference;
 
 -- name: touch_case
-UPDATE cases SET updated_at = :now, status = CASE WHEN :close THEN 'closed' ELSE status END WHERE id = :case_id;
+UPDATE cases SET updated_at = :now, status = CASE WHEN :close THEN 'closed' ELSE status END,
+                 closed_at = CASE WHEN :close AND status = 'open' THEN :now ELSE closed_at END
+WHERE id = :case_id;
 
 -- name: waiting
 SELECT id, account, hook FROM deliveries WHERE state = 'due' AND id > :after ORDER BY id LIMIT :most;

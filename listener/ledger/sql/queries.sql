@@ -1,7 +1,7 @@
 -- What people and health checks look at. Lists are newest first and read only what they print.
 
 -- name: entry_row
-SELECT e.id, e.account, e.state, m.kind, m.message_id, m.subject, m.sender, e.received_at, m.case_id, e.reason, e.duplicate_of
+SELECT e.id, e.account, e.state, m.kind, m.message_id, m.subject, m.sender, e.received_at, m.case_id, e.reason, coalesce(e.duplicate_of, e.copy_of), m.standing
 FROM entries AS e LEFT JOIN messages AS m ON m.entry = e.id WHERE e.id = ?;
 
 -- name: newest
@@ -31,7 +31,18 @@ SELECT id FROM cases WHERE account = :account AND number < :before ORDER BY numb
 SELECT entry FROM messages WHERE case_id = :case_id ORDER BY entry DESC LIMIT :most;
 
 -- name: case_participants
-SELECT address, name FROM participants WHERE case_id = ? ORDER BY address;
+SELECT address, name, role FROM participants WHERE case_id = :case_id
+UNION ALL
+SELECT DISTINCT r.recipient, '', 'recipient' FROM responses AS r
+WHERE r.case_id = :case_id AND r.purpose IN ('automatic', 'hook') AND r.state NOT IN ('suppressed', 'failed')
+AND NOT EXISTS (SELECT 1 FROM participants AS p WHERE p.case_id = :case_id AND p.address = r.recipient) LIMIT :most;
+
+-- name: case_links
+SELECT l.other, c.subject, c.status, l.kind, l.why, 'earlier', l.id FROM case_links AS l CROSS JOIN cases AS c ON c.id = l.other
+WHERE l.case_id = :case_id
+UNION ALL
+SELECT l.case_id, c.subject, c.status, l.kind, l.why, 'later', l.id FROM case_links AS l CROSS JOIN cases AS c ON c.id = l.case_id
+WHERE l.other = :case_id LIMIT :most;
 
 -- name: case_references
 SELECT hook, reference FROM case_references WHERE case_id = ? ORDER BY hook;
