@@ -41,6 +41,7 @@ EVENTS: Mapping[str, str] = {
     "hook.start_failed": "A hook's `start()` failed; it is started again at its next delivery.",
     "hook.stop_failed": "A hook's `stop()` failed or took too long.",
     "hook.stray": "A task that a Python hook left behind failed.",
+    "key.rotated": "Every stored secret was sealed anew (`listener rotate-key`); `unreadable` ones were left as they are.",
     "key.generated": "No `listener.key_file` is configured, so a key was made in `file`; it lies beside what it protects.",
     "ledger.full": "Disk full or read-only: nothing is fetched, mail stays on the servers. Make room.",
     "ledger.lost": "The ledger failed or belongs to somebody else now; the process ends (exit 75). See `error`.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from listener.config import Listener
-from listener.credentials.sealing import KEY_FILE, SealedSecrets, keyring, sealing_key
+from listener.credentials.sealing import KEY_FILE, SealedSecrets, keyring, sealing_keys
 from listener.errors import ConfigurationError, PermanentFailure
 
 CANARY = "correct-horse-battery"
@@ -24,23 +24,27 @@ class Keeper:
         self.kept[name] = sealed
 
 
+def present_key(tmp_path: Path, **more) -> bytes:
+    return sealing_keys(settings(tmp_path, **more))[0]
+
+
 @pytest.fixture
 def key(tmp_path: Path) -> bytes:
     (tmp_path / "key").write_text("a long enough key\n")
-    return sealing_key(tmp_path / "key", tmp_path)
+    return present_key(tmp_path, key_file=tmp_path / "key")
 
 
 async def test_a_secret_comes_back_and_is_not_readable_where_it_lies(key: bytes) -> None:
     keeper = Keeper()
-    await SealedSecrets(keeper, lambda: key).save("oauth/p", CANARY)
+    await SealedSecrets(keeper, lambda: (key,)).save("oauth/p", CANARY)
     assert CANARY.encode() not in keeper.kept["oauth/p"]
-    assert await SealedSecrets(keeper, lambda: key).load("oauth/p") == CANARY
-    assert await SealedSecrets(keeper, lambda: key).load("oauth/q") is None
+    assert await SealedSecrets(keeper, lambda: (key,)).load("oauth/p") == CANARY
+    assert await SealedSecrets(keeper, lambda: (key,)).load("oauth/q") is None
 
 
 async def test_the_same_secret_never_looks_the_same(key: bytes) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, lambda: key)
+    sealed = SealedSecrets(keeper, lambda: (key,))
     await sealed.save("a", CANARY)
     first = keeper.kept["a"]
     await sealed.save("a", CANARY)
@@ -52,7 +56,7 @@ async def test_the_same_secret_never_looks_the_same(key: bytes) -> None:
 )
 async def test_tampering_is_noticed(key: bytes, change) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, lambda: key)
+    sealed = SealedSecrets(keeper, lambda: (key,))
     await sealed.save("a", CANARY)
     keeper.kept["a"] = change(keeper.kept["a"])
     with pytest.raises(PermanentFailure, match="cannot be opened"):
@@ -61,7 +65,7 @@ async def test_tampering_is_noticed(key: bytes, change) -> None:
 
 async def test_a_secret_in_the_place_of_another_is_not_opened(key: bytes) -> None:
     keeper = Keeper()
-    sealed = SealedSecrets(keeper, lambda: key)
+    sealed = SealedSecrets(keeper, lambda: (key,))
     await sealed.save("a", CANARY)
     keeper.kept["b"] = keeper.kept["a"]
     with pytest.raises(PermanentFailure):
@@ -70,17 +74,17 @@ async def test_a_secret_in_the_place_of_another_is_not_opened(key: bytes) -> Non
 
 async def test_another_key_opens_nothing(key: bytes, tmp_path: Path) -> None:
     keeper = Keeper()
-    await SealedSecrets(keeper, lambda: key).save("a", CANARY)
+    await SealedSecrets(keeper, lambda: (key,)).save("a", CANARY)
     (tmp_path / "other").write_text("another long enough key")
     with pytest.raises(PermanentFailure) as raised:
-        await SealedSecrets(keeper, lambda: sealing_key(tmp_path / "other", tmp_path)).load("a")
+        await SealedSecrets(keeper, lambda: sealing_keys(settings(tmp_path, key_file=tmp_path / "other"))).load("a")
     assert raised.value.setting == "listener.key_file"
 
 
 def test_without_a_key_file_one_is_made_once_for_us_alone(tmp_path: Path) -> None:
-    first = sealing_key(None, tmp_path)
+    first = present_key(tmp_path)
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
-    assert sealing_key(None, tmp_path) == first
+    assert present_key(tmp_path) == first
     assert len(first) == 32
 
 
@@ -89,12 +93,12 @@ def test_a_key_that_cannot_be_used_is_a_fault(tmp_path: Path, content: str | Non
     if content is not None:
         (tmp_path / "key").write_text(content)
     with pytest.raises(ConfigurationError, match=reason):
-        sealing_key(tmp_path / "key", tmp_path)
+        present_key(tmp_path, key_file=tmp_path / "key")
 
 
 def test_a_state_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be made"):
-        sealing_key(None, tmp_path / "nowhere")
+        present_key(tmp_path / "nowhere")
 
 
 def settings(tmp_path: Path, **more) -> Listener:
@@ -117,7 +121,7 @@ def test_the_present_key_signs_and_former_ones_verify(tmp_path: Path) -> None:
 
 def test_a_token_key_is_not_the_key_of_secrets(tmp_path: Path) -> None:
     file = key_file(tmp_path, "key")
-    assert keyring(settings(tmp_path, key_file=file), make=False).keys[0].secret != sealing_key(file, tmp_path)
+    assert keyring(settings(tmp_path, key_file=file), make=False).keys[0].secret != present_key(tmp_path, key_file=file)
 
 
 def test_a_key_for_tokens_is_made_only_where_it_is_needed(tmp_path: Path) -> None:

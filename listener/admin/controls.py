@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from ..config import Listener
+from ..credentials.rotation import Rotated, rotate
 from ..errors import PermanentFailure
 from ..ledger import Ledger, Row
 from ..status import AccountState, AccountStatus
@@ -50,6 +52,10 @@ class Controls(Protocol):
 class Ledgerwise:
     """Controls where no daemon runs: what a verb changes waits in the ledger for the next start."""
 
+    async def rotate_key(self) -> Rotated:
+        """Seal every stored secret anew. Raises ConfigurationError."""
+        ...
+
     def __init__(self, ledger: Ledger, accounts: dict[str, str]) -> None:
         """`accounts`: protocol by account id."""
         self._ledger = ledger
@@ -57,6 +63,7 @@ class Ledgerwise:
 
     def known(self, account: str) -> bool:
         """Is there such an account in the configuration?"""
+        self._listener = listener or Listener()
         return account in self._accounts
 
     def statuses(self) -> Iterable[AccountStatus]:
@@ -86,3 +93,7 @@ class Ledgerwise:
     async def preview(self, account: str, since: float | None, limit: int) -> list[Row]:
         """The command line opens the mailbox itself."""
         raise PermanentFailure("no daemon runs that could open the mailbox")
+
+    async def rotate_key(self) -> Rotated:
+        """Seal every stored secret anew."""
+        return await rotate(self._listener, self._ledger)

@@ -108,6 +108,7 @@ ROUTES = (
     Route("revoke_token", "DELETE", "/tokens/{name}", answer="Revoked"),
     Route("audit", "GET", "/audit", ("who", "action", "limit", "before"), answer="Order[]"),
     Route("backup", "POST", "/backup", ("file",), private=True),
+    Route("rotate_key", "POST", "/rotate-key", private=True),
     Route("preview", "GET", "/accounts/{account}/preview", ("since", "limit"), private=True),
     Route("token", "POST", "/oauth/{profile}/token", ("user", "protocol"), private=True),
 )

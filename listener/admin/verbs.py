@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import AccountFailure, Refused
+from ..errors import AccountFailure, ConfigurationError, Refused
 from ..ledger import Row
 from .controls import Controls, Ledgerwise
 from .account_verbs import AccountVerbs

@@ -123,6 +123,12 @@ def _accounts(commands: _Commands) -> None:
     how.add_argument("--for", dest="seconds", type=_duration, default=600.0, metavar="TIME", help="such as 30s, 10m (10m), 24h")
     how.add_argument("--off", action="store_true", help="end it now")
     backup = _command(commands, "backup", "asking:backup", "copy the ledger to a new file while it is in use")
+    close = _command(commands, "close", "asking:change", "close cases; mail for them does what the account's settings say")
+    reopen = _command(commands, "reopen", "asking:change", "open closed cases again")
+    for command, verb in ((close, "close_case"), (reopen, "reopen_case")):
+        command.add_argument("ids", nargs="+", metavar="CASE")
+        command.set_defaults(verb=verb, argument="case")
+    _command(commands, "rotate-key", "asking:rotate_key", "seal every stored secret anew with a new key")
     backup.add_argument("file", metavar="FILE")
 
 

@@ -215,6 +215,22 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def rotate_key(arguments: argparse.Namespace) -> int:
+    """`listener rotate-key`: exit 1 when there are secrets that none of the keys opens."""
+    printer = _printer(arguments)
+    with _call(arguments) as call:
+        answer = call("rotate_key")
+    if arguments.json:
+        printer.json(answer)
+        return 1 if answer["unreadable"] else 0
+    printer.line(f"{answer['sealed']} secrets are sealed with the present key")
+    if answer["former_key"]:
+        printer.line(f"the former key is kept as {answer['former_key']}; it still verifies tokens in mail that it signed")
+    for name in answer["unreadable"]:
+        print(f"listener: {harmless(name)} cannot be opened with any of the keys; it was left as it is", file=sys.stderr)
+    return 1 if answer["unreadable"] else 0
+
+
 def backup(arguments: argparse.Namespace) -> int:
     """`listener backup FILE`."""
     printer = _printer(arguments)
@@ -247,6 +263,6 @@ async def _local(config: Config) -> AsyncIterator[Any]:
     ledger = await Ledger.open(config.listener.state_dir, expect_state=config.listener.expect_state)
     try:
         protocols = {account.id: account.receiver.protocol.value for account in config.accounts}
-        yield Verbs(ledger, Ledgerwise(ledger, protocols))
+        yield Verbs(ledger, Ledgerwise(ledger, protocols, config.listener))
     finally:
         await ledger.close()

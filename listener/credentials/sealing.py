@@ -3,15 +3,17 @@
 `SealedSecrets` is the `TokenStore` of `oauth.py` over the ledger's `secrets`. The key is derived (HKDF, RFC 5869) from
 `listener.key_file`, else from a file made in `state_dir`. Each secret has its own nonce and is bound to its name, so that one
 cannot be put in the place of another. With another key, or after tampering, a secret is not opened: it must be given anew.
-`keyring` derives the keys of thread tokens (`tokens.py`) from the same file, and from older ones during a rotation.
+Former keys (`old_key_files`; without a `key_file` those that `rotation.py` left in `state_dir`) still open what they sealed.
+`keyring` derives the keys of thread tokens (`tokens.py`) from the same files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +30,8 @@ from . import read_secret
 
 KEY_FILE = "listener-key"
 """In `state_dir`, where no `key_file` is configured."""
+FORMER_KEYS = f"{KEY_FILE}.old-*"
+"""Beside it, what it was before."""
 SHORTEST_KEY = 16
 """Characters; a shorter one can be guessed."""
 VERSION = b"\x01"
@@ -50,17 +54,19 @@ class SecretKeeper(Protocol):
 
 
 class SealedSecrets:
-    """Secrets by name, kept by the ledger, readable only with the key; `key` gives it when it is first needed."""
+    """Secrets by name, kept by the ledger, readable only with a key. `keys` gives them, the present one first.
 
-    def __init__(self, keeper: SecretKeeper, key: Callable[[], bytes]) -> None:
+    They are asked for each time: another process, or another part of this one, may have changed them.
+    """
+
+    def __init__(self, keeper: SecretKeeper, keys: Callable[[], Sequence[bytes]]) -> None:
         self._keeper = keeper
-        self._key = key
-        self._made: AESGCM | None = None
+        self._keys = keys
 
     async def load(self, name: str) -> str | None:
-        """What was saved. Raises PermanentFailure when it cannot be opened with this key."""
+        """What was saved. Raises PermanentFailure when it cannot be opened with our keys."""
         sealed = await self._keeper.secret(name)
-        return None if sealed is None else self._open(await self._cipher(), name, sealed)
+        return None if sealed is None else await asyncio.to_thread(lambda: unsealed(self._present(), name, sealed))
 
     async def save(self, name: str, value: str) -> None:
         """Durable when it returns."""
@@ -68,45 +74,49 @@ class SealedSecrets:
 
     async def seal(self, name: str, value: str) -> bytes:
         """As `save` keeps it, for whoever keeps it together with other things. Raises PermanentFailure without a key."""
-        cipher, nonce = await self._cipher(), secrets.token_bytes(NONCE)
-        return VERSION + nonce + cipher.encrypt(nonce, value.encode(), name.encode())
+        return await asyncio.to_thread(lambda: sealed_with(self._present()[0], name, value))
 
     def read(self, name: str) -> str:
         """As `load`, but not async, and safe on any thread. Raises PermanentFailure also when it is not there."""
         sealed = self._keeper.read_secret(name)
         if sealed is None:
             raise PermanentFailure(f"the secret {name} is not there", hint="give it anew")
-        return self._open(self._cipher_now(), name, sealed)
+        return unsealed(self._present(), name, sealed)
 
-    async def _cipher(self) -> AESGCM:
-        return await asyncio.to_thread(self._cipher_now)
-
-    def _cipher_now(self) -> AESGCM:
+    def _present(self) -> Sequence[bytes]:
         """Raises PermanentFailure when there is no key that can be used."""
-        if self._made is None:
-            try:
-                self._made = AESGCM(self._key())
-            except ConfigurationError as error:
-                raise PermanentFailure(error.faults[0].reason, setting="listener.key_file") from None
-        return self._made
-
-    def _open(self, cipher: AESGCM, name: str, sealed: bytes) -> str:
-        nonce, ciphertext = sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
         try:
-            if sealed[:1] != VERSION or len(nonce) != NONCE:
-                raise InvalidTag
-            return cipher.decrypt(nonce, ciphertext, name.encode()).decode()
-        except InvalidTag:
-            raise PermanentFailure(
-                f"the secret {name} cannot be opened with the present key",
-                setting="listener.key_file",
-                hint="give the key that it was kept with, or consent again",
-            ) from None
+            return self._keys()
+        except ConfigurationError as error:
+            raise PermanentFailure(error.faults[0].reason, setting="listener.key_file") from None
 
 
-def sealing_key(key_file: Path | None, state_dir: Path) -> bytes:
-    """The key, 32 octets. Without a `key_file` one is made in `state_dir`, 0600. Raises ConfigurationError."""
-    return derived(key_file or _generated(state_dir), "listener.key_file", PURPOSE)
+def sealed_with(key: bytes, name: str, value: str) -> bytes:
+    """The value as the ledger keeps it."""
+    nonce = secrets.token_bytes(NONCE)
+    return VERSION + nonce + AESGCM(key).encrypt(nonce, value.encode(), name.encode())
+
+
+def unsealed(keys: Sequence[bytes], name: str, sealed: bytes) -> str:
+    """The value, opened with the first key that fits. Raises PermanentFailure when none does."""
+    nonce, ciphertext = sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
+    if sealed[:1] == VERSION and len(nonce) == NONCE:
+        for key in keys:
+            with contextlib.suppress(InvalidTag):
+                return AESGCM(key).decrypt(nonce, ciphertext, name.encode()).decode()
+    raise PermanentFailure(
+        f"the secret {name} cannot be opened with the present key",
+        setting="listener.key_file",
+        hint="give the key that it was kept with, or consent again",
+    )
+
+
+def sealing_keys(listener: Listener) -> tuple[bytes, ...]:
+    """The keys of secrets, 32 octets each, the present one first; where there is none it is made in `state_dir`, 0600.
+
+    Raises ConfigurationError.
+    """
+    return tuple(derived(path, setting, PURPOSE) for path, setting in _key_files(listener, make=True))
 
 
 def keyring(listener: Listener, *, make: bool) -> Keyring:
@@ -114,20 +124,25 @@ def keyring(listener: Listener, *, make: bool) -> Keyring:
 
     Without a `key_file` the one in `state_dir` is used, and with `make` made where it is missing. Raises ConfigurationError.
     """
+    return Keyring(tuple(Key(derived(path, setting, TOKENS)) for path, setting in _key_files(listener, make=make)))
+
+
+def _key_files(listener: Listener, *, make: bool) -> list[tuple[Path, str]]:
+    """The files of the keys, the present one first, each with its setting."""
     current = listener.key_file or listener.state_dir / KEY_FILE
-    if listener.key_file is None and not current.exists():
-        if not make:
-            return Keyring()
-        current = _generated(listener.state_dir)
-    files = [(current, "listener.key_file"), *((old, "listener.old_key_files") for old in listener.old_key_files)]
-    return Keyring(tuple(Key(derived(path, setting, TOKENS)) for path, setting in files))
+    former = list(listener.old_key_files)
+    if listener.key_file is None:
+        if not current.exists():
+            if not make:
+                return []
+            current = _generated(listener.state_dir)
+        former += sorted(listener.state_dir.glob(FORMER_KEYS))
+    return [(current, "listener.key_file"), *((old, "listener.old_key_files") for old in former)]
 
 
 def link_keys(listener: Listener) -> tuple[bytes, ...]:
-    """The keys of signed addresses: `key_file`'s signs, those of `old_key_files` are accepted too. Raises ConfigurationError."""
-    files = [(listener.key_file or _generated(listener.state_dir), "listener.key_file")]
-    files += [(old, "listener.old_key_files") for old in listener.old_key_files]
-    return tuple(derived(path, setting, LINKS) for path, setting in files)
+    """The keys of signed addresses: the present one signs, former ones are accepted too. Raises ConfigurationError."""
+    return tuple(derived(path, setting, LINKS) for path, setting in _key_files(listener, make=True))
 
 
 def derived(path: Path, setting: str, purpose: bytes) -> bytes:
@@ -150,9 +165,14 @@ def _generated(state_dir: Path) -> Path:
         return path
     except OSError as error:
         raise ConfigurationError([Fault("listener.key_file", f"{path} cannot be made: {error.strerror}")]) from None
+    write_key(descriptor)
+    log.warning("key.generated", file=str(path))
+    return path
+
+
+def write_key(descriptor: int) -> None:
+    """A new key into an open file, durably."""
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    log.warning("key.generated", file=str(path))
-    return path

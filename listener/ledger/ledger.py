@@ -392,6 +392,10 @@ class Ledger:
     async def _write(self, operation: Callable[..., T], *values: Any, wakes: bool = False) -> T:
         return await self._writer.submit(lambda tx: operation(tx, *values), wakes=wakes)
 
+    async def reseal(self, anew: Callable[[str, bytes], bytes | None]) -> int:
+        """Keep every secret as `anew` gives it from its name and what is kept, in one commit; None: as it is. How many."""
+        return await self._write(verbs.reseal, anew)
+
     async def _read(self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._writer.check()
 

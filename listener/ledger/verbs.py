@@ -6,7 +6,7 @@ a sentence for the person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import Refused
@@ -58,6 +58,17 @@ def set_secret(tx: Transaction, name: str, sealed: bytes | None) -> None:
         tx.connection.execute(_SQL["remove_secret"], (name,))
     else:
         tx.connection.execute(_SQL["set_secret"], (name, sealed, tx.now))
+
+
+def reseal(tx: Transaction, anew: Callable[[str, bytes], bytes | None]) -> int:
+    """Every secret as `anew` gives it; None leaves it as it is. How many were changed."""
+    changed = [
+        (name, sealed, tx.now)
+        for name, before in tx.connection.execute(_SQL["secrets"]).fetchall()
+        if (sealed := anew(name, before)) is not None
+    ]
+    tx.connection.executemany(_SQL["set_secret"], changed)
+    return len(changed)
 
 
 def probe(tx: Transaction) -> None:

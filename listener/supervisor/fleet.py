@@ -13,7 +13,8 @@ from functools import partial
 
 from ..admin.health import UNPROCESSED, account_rows
 from ..budget import ByteBudget
-from ..config import Account, Config, Limits
+from ..config import Account, Config, Limits, Listener
+from ..credentials.rotation import Rotated, rotate
 from ..ledger import Ledger, Row
 from ..preview import preview
 from ..status import AccountState, AccountStatus
@@ -52,6 +53,7 @@ class Fleet:
 
     async def start(self, accounts: Iterable[Account], config: Config) -> None:
         """Begin these accounts in random order; each waits for its turn to sign in. They are listed as in the configuration."""
+        self._listener = config.listener
         paused = await self._shared.ledger.paused()
         starting = list(accounts)
         self._shared.chance.shuffle(starting)
@@ -153,6 +155,10 @@ class Fleet:
 
 
 class Room:
+    async def rotate_key(self) -> Rotated:
+        """Seal every stored secret anew, with the keys as the configuration names them now. Raises ConfigurationError."""
+        return await rotate(self._listener, self._shared.ledger)
+
     """Back-pressure (R-105): is there room for more mail of an account, or does too much lie unprocessed already?"""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:

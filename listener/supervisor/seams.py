@@ -12,7 +12,7 @@ from functools import partial
 
 from ..config import Config, Grant, Limits
 from ..credentials.oauth import Tokens
-from ..credentials.sealing import SealedSecrets, sealing_key
+from ..credentials.sealing import SealedSecrets, sealing_keys
 from ..hooks import HookHost
 from ..hooks.build import build_hosts, rebuilt
 from ..ledger import Ledger
@@ -42,7 +42,7 @@ def make_tokens(config: Config, ledger: Ledger) -> Tokens:
 
     A key that is configured, or needed at once, is read now. Raises ConfigurationError where it cannot be used.
     """
-    key = partial(sealing_key, config.listener.key_file, config.listener.state_dir)
+    keys = partial(sealing_keys, config.listener)
     if config.listener.key_file or any(profile.grant is Grant.REFRESH_TOKEN for profile in config.oauth.values()):
         key()
     return Tokens(config.oauth, SealedSecrets(ledger, key))

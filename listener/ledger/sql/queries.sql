@@ -101,6 +101,9 @@ SELECT sealed FROM secrets WHERE name = ?;
 INSERT INTO secrets (name, sealed, updated_at) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at;
 
+-- name: secrets
+SELECT name, sealed FROM secrets ORDER BY name;
+
 -- name: remove_secret
 DELETE FROM secrets WHERE name = ?;
 
