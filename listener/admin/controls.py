@@ -40,6 +40,10 @@ class Controls(Protocol):
         """Look for work on the server now: something was released that must be fetched."""
         ...
 
+    def trace(self, account: str, seconds: float) -> float:
+        """Log what is said to its server, for so long (0: no more); how long it will be. Raises AccountFailure."""
+        ...
+
     async def token(self, profile: str, user: str, protocol: str) -> str:
         """An access token of that profile. Raises AccountFailure."""
         ...
@@ -48,22 +52,22 @@ class Controls(Protocol):
         """Which messages would be processed, and how. Raises AccountFailure."""
         ...
 
-
-class Ledgerwise:
-    """Controls where no daemon runs: what a verb changes waits in the ledger for the next start."""
-
     async def rotate_key(self) -> Rotated:
         """Seal every stored secret anew. Raises ConfigurationError."""
         ...
 
-    def __init__(self, ledger: Ledger, accounts: dict[str, str]) -> None:
-        """`accounts`: protocol by account id."""
+
+class Ledgerwise:
+    """Controls where no daemon runs: what a verb changes waits in the ledger for the next start."""
+
+    def __init__(self, ledger: Ledger, accounts: dict[str, str], listener: Listener | None = None) -> None:
+        """`accounts`: protocol by account id; `listener` names the keys."""
         self._ledger = ledger
+        self._listener = listener or Listener()
         self._accounts = accounts
 
     def known(self, account: str) -> bool:
         """Is there such an account in the configuration?"""
-        self._listener = listener or Listener()
         return account in self._accounts
 
     def statuses(self) -> Iterable[AccountStatus]:
@@ -85,6 +89,10 @@ class Ledgerwise:
 
     async def wake(self, account: str) -> None:
         """Nothing to wake; the next start fetches what was released."""
+
+    def trace(self, account: str, seconds: float) -> float:
+        """There is nobody to listen to."""
+        raise PermanentFailure("no daemon runs that could show what it says to a server")
 
     async def token(self, profile: str, user: str, protocol: str) -> str:
         """There are no profiles here."""

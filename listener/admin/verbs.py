@@ -17,7 +17,6 @@ from typing import Literal
 
 from ..errors import AccountFailure, ConfigurationError, Refused
 from ..ledger import Row
-from .controls import Controls, Ledgerwise
 from .account_verbs import AccountVerbs
 from .controls import Controls, Ledgerwise
 from .message_verbs import MessageVerbs

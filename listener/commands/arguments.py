@@ -15,6 +15,7 @@ Run = Callable[[argparse.Namespace], int]
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 CONFIG = "the configuration; else $LISTENER_CONFIG, listener.toml here, /etc/listener/listener.toml"
 STATES = ("accepted", "filed", "done", "ignored", "quarantined", "dead")
+REPLY_STATES = ("ready", "suppressed", "sending", "sent", "deferred", "failed", "unknown")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
     _lists(commands)
     _messages(commands)
     _accounts(commands)
-    return top
     _tokens(commands)
+    return top
 
 
 def _daemon(commands: _Commands) -> None:
@@ -81,7 +82,6 @@ def _lists(commands: _Commands) -> None:
     _paging(messages, "--account", "--limit")
     cases = _command(commands, "cases", "asking:cases", "cases, newest first")
     _paging(cases, "--account", "--limit")
-    case = _command(commands, "case", "asking:case", "one case with its messages in order")
     said = "outgoing mail, newest first: sent, waiting, or suppressed and why"
     replies = _command(commands, "replies", "asking:replies", said)
     replies.add_argument("--state", choices=REPLY_STATES, metavar="STATE", help=f"one of {', '.join(REPLY_STATES)}")
@@ -91,6 +91,7 @@ def _lists(commands: _Commands) -> None:
     unmute = _command(commands, "unmute", "asking:change", "let addresses get automatic mail again")
     unmute.add_argument("ids", nargs="+", metavar="ADDRESS")
     unmute.set_defaults(verb="unmute", argument="address")
+    case = _command(commands, "case", "asking:case", "one case with its messages in order")
     case.add_argument("case", metavar="ID")
 
 
@@ -122,23 +123,16 @@ def _accounts(commands: _Commands) -> None:
     how = trace.add_mutually_exclusive_group()
     how.add_argument("--for", dest="seconds", type=_duration, default=600.0, metavar="TIME", help="such as 30s, 10m (10m), 24h")
     how.add_argument("--off", action="store_true", help="end it now")
-    backup = _command(commands, "backup", "asking:backup", "copy the ledger to a new file while it is in use")
     close = _command(commands, "close", "asking:change", "close cases; mail for them does what the account's settings say")
     reopen = _command(commands, "reopen", "asking:change", "open closed cases again")
     for command, verb in ((close, "close_case"), (reopen, "reopen_case")):
         command.add_argument("ids", nargs="+", metavar="CASE")
         command.set_defaults(verb=verb, argument="case")
     _command(commands, "rotate-key", "asking:rotate_key", "seal every stored secret anew with a new key")
+    backup = _command(commands, "backup", "asking:backup", "copy the ledger to a new file while it is in use")
     backup.add_argument("file", metavar="FILE")
 
 
-def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
-    command.add_argument(account, metavar="ACCOUNT", help="only this account")
-    command.add_argument(limit, type=_positive, default=50, metavar="N", help="at most N (50)")
-
-
-def _command(
-    commands: _Commands, name: str, runs: str, help: str, *, config: bool = True, json: str | None = "one JSON object a line"
 def _tokens(commands: _Commands) -> None:
     said = "who may use the API and the console"
     what = commands.add_parser("tokens", help=said, description=said[0].upper() + said[1:] + ".")
@@ -151,6 +145,13 @@ def _tokens(commands: _Commands) -> None:
     revoke.add_argument("names", nargs="+", metavar="NAME")
 
 
+def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
+    command.add_argument(account, metavar="ACCOUNT", help="only this account")
+    command.add_argument(limit, type=_positive, default=50, metavar="N", help="at most N (50)")
+
+
+def _command(
+    commands: _Commands, name: str, runs: str, help: str, *, config: bool = True, json: str | None = "one JSON object a line"
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
     command.set_defaults(run=_lazy(runs))

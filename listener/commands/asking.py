@@ -28,10 +28,10 @@ MESSAGE_FACTS = (
     *("received_at", "from", "subject", "message_id", "case"),
 )
 EVENTS = ("at", "kind", "detail")
-DELIVERIES = ("hook", "state", "attempts", "due_at", "reason", "answer")
-
 REPLIES = ("id", "account", "purpose", "entry", "case", "recipient", "state", "reason", "created_at", "sent_at")
 MUTED = ("address", "reason", "entry", "muted_at")
+DELIVERIES = ("hook", "state", "attempts", "due_at", "reason", "answer")
+
 
 def accounts(arguments: argparse.Namespace) -> int:
     """`listener accounts`."""
@@ -41,8 +41,6 @@ def accounts(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def messages(arguments: argparse.Namespace) -> int:
-    """`listener messages`."""
 def _every_page(call: Call, verb: str) -> list[dict[str, Any]]:
     """All rows, however many pages they are."""
     page = call(verb)
@@ -53,6 +51,8 @@ def _every_page(call: Call, verb: str) -> list[dict[str, Any]]:
     return rows
 
 
+def messages(arguments: argparse.Namespace) -> int:
+    """`listener messages`."""
     with _call(arguments) as call:
         asked = {"state": arguments.state, "account": arguments.account, "limit": arguments.limit}
         _printer(arguments).rows(call("messages", **asked), MESSAGES, empty="no messages")
@@ -113,11 +113,11 @@ def explain(arguments: argparse.Namespace) -> int:
     if history["deliveries"]:
         printer.line("")
         printer.rows(history["deliveries"], DELIVERIES, empty="")
-    return 0
-
     if history["replies"]:
         printer.line("")
         printer.rows(history["replies"], ("purpose", "recipient", "state", "reason", "attempts"), empty="")
+    return 0
+
 
 def _in_case(row: Mapping[str, Any]) -> dict[str, Any]:
     """A message of a case for people: what is odd about it stands out."""

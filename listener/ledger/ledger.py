@@ -27,6 +27,8 @@ from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..message import parse_quickly
 from ..message.model import InboundMessage
+from ..responder.policy import ReplyPolicy
+from ..responder.rules import Verdict
 from . import (
     accepting,
     backup,
@@ -43,7 +45,9 @@ from . import (
     verbs,
 )
 from .access import Access
+from .alerts import Alerts
 from .kept import KeptSettings
+from .notices import Notices
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, ReleasedSome, Row, Storage
 from .responses import Responses
 from .retention import Retention
@@ -81,6 +85,10 @@ class Ledger:
         """Letting go of what is dealt with."""
         self.stories = Stories(self._read)
         """The history of messages, for those who follow along."""
+        self.notices = Notices(self._write, self._read)
+        """Whom to tell of which case."""
+        self.alerts = Alerts(self._write, self._read)
+        """What is wrong at the moment."""
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -346,6 +354,12 @@ class Ledger:
         """Which case it would join, and why, if it were filed now and `pending` before it. Changes nothing."""
         return await self._read(filing.foresee, account, message, rules, pending, self._now())
 
+    async def foresee_answer(
+        self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
+    ) -> Verdict:
+        """Whether it would be acknowledged if it were filed now, opening a case. Changes nothing."""
+        return await self.responses.foresee(policy, message, received_at, comment, self._now())
+
     async def message(self, entry: int) -> InboundMessage | None:
         """What was parsed of it, if it was."""
         return await self._read(queries.message, entry)
@@ -378,6 +392,10 @@ class Ledger:
     async def paused(self) -> set[str]:
         return await self._read(queries.paused)
 
+    async def reseal(self, anew: Callable[[str, bytes], bytes | None]) -> int:
+        """Keep every secret as `anew` gives it from its name and what is kept, in one commit; None: as it is. How many."""
+        return await self._write(verbs.reseal, anew)
+
     async def secret(self, name: str) -> bytes | None:
         """As `set_secret` kept it: still encrypted."""
         return await self._read(queries.secret, name)
@@ -391,10 +409,6 @@ class Ledger:
 
     async def _write(self, operation: Callable[..., T], *values: Any, wakes: bool = False) -> T:
         return await self._writer.submit(lambda tx: operation(tx, *values), wakes=wakes)
-
-    async def reseal(self, anew: Callable[[str, bytes], bytes | None]) -> int:
-        """Keep every secret as `anew` gives it from its name and what is kept, in one commit; None: as it is. How many."""
-        return await self._write(verbs.reseal, anew)
 
     async def _read(self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._writer.check()

@@ -46,9 +46,9 @@ class Fleet:
         self._seats = Seats()
         self._room = Room(shared.ledger, shared.clock)
         self._members: dict[str, _Member] = {}
-
         self._parked: list[AccountStatus] = []
         self._listener = Listener()
+
     # --- life -----------------------------------------------------------------------------------------------------------
 
     async def start(self, accounts: Iterable[Account], config: Config) -> None:
@@ -115,9 +115,11 @@ class Fleet:
         """Is there such an account in the configuration?"""
         return account in self._members
 
-    async def accounts(self) -> list[Row]:
-        """Rows as in `/healthz`."""
-        return await account_rows(self.statuses(), self._shared.ledger, self._shared.clock())
+    async def accounts(self, ids: Collection[str]) -> list[Row]:
+        """Rows of these as in `/healthz`."""
+        wanted = set(ids)
+        chosen = [status for status in self.statuses() if status.id in wanted]
+        return await account_rows(chosen, self._shared.ledger, self._shared.clock())
 
     async def pause(self, account: str) -> None:
         """Close its session now and open none until `resume`; kept over restarts."""
@@ -129,13 +131,13 @@ class Fleet:
         await self._shared.ledger.set_paused(account, False)
         self._members[account].runner.resume()
 
-    async def wake(self, account: str) -> None:
-        """Look for work on the server now: something was released that must be fetched."""
-        self._members[account].runner.wake()
-
     def begin_again(self, account: str) -> None:
         """What it waited for is there now: a session at once, unless it is paused."""
         self._members[account].runner.begin_again()
+
+    async def wake(self, account: str) -> None:
+        """Look for work on the server now: something was released that must be fetched."""
+        self._members[account].runner.wake()
 
     def trace(self, account: str, seconds: float) -> float:
         """Log what is said to its server, for so long (0: no more); how long it will be. Outlives sessions, not a restart."""
@@ -153,12 +155,12 @@ class Fleet:
         async with self._seats.taken(runner.account):
             return await preview(runner.account, runner.config, shared.ledger, shared.tokens.token_of, since=since, limit=limit)
 
-
-class Room:
     async def rotate_key(self) -> Rotated:
         """Seal every stored secret anew, with the keys as the configuration names them now. Raises ConfigurationError."""
         return await rotate(self._listener, self._shared.ledger)
 
+
+class Room:
     """Back-pressure (R-105): is there room for more mail of an account, or does too much lie unprocessed already?"""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:

@@ -44,8 +44,8 @@ def make_tokens(config: Config, ledger: Ledger) -> Tokens:
     """
     keys = partial(sealing_keys, config.listener)
     if config.listener.key_file or any(profile.grant is Grant.REFRESH_TOKEN for profile in config.oauth.values()):
-        key()
-    return Tokens(config.oauth, SealedSecrets(ledger, key))
+        keys()
+    return Tokens(config.oauth, SealedSecrets(ledger, keys))
 
 
 @dataclass(frozen=True, slots=True)
