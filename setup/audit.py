@@ -2,9 +2,9 @@
 
     python setup/audit.py PIP_AUDIT LOCK…
 
-Exits 0 when all were looked up and none is known, 1 when some are, 2 when not all could be looked up. pip-audit itself ends well when
-the database knows nothing of a package or cannot be reached; here that is a failure: "nothing known" and "nobody asked" must not look
-the same.
+Exits 0 when all were looked up and none is known, 1 when some are, 2 when not all could be looked up. pip-audit itself ends
+well when the database lacks a package or cannot be reached; here that is a failure: "nothing known" and "nobody asked" must not
+look the same.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def judged(lock: str, packages: list[dict[str, Any]]) -> tuple[int, list[str]]:
     """Exit code and lines of pip-audit's answer for the packages of one lock."""
     skipped = [one["name"] for one in packages if "skip_reason" in one]
     weak = [
-        f"{lock}: {one['name']} {one['version']}: {weakness['id']}, mended in {', '.join(weakness['fix_versions']) or 'none yet'}"
+        f"{lock}: {one['name']} {one['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none yet'}"
         for one in packages
-        for weakness in one.get("vulns", ())
+        for found in one.get("vulns", ())
     ]
     if not skipped:
         return (WEAK, weak) if weak else (0, [f"{lock}: {len(packages)} packages looked up, no weakness is known"])
     names = ", ".join(skipped[:5]) + (" …" if len(skipped) > 5 else "")
-    unknown = f"{lock}: {len(skipped)} of {len(packages)} could not be looked up ({names}): the database was not reached, or lacks them"
+    unknown = f"{lock}: {len(skipped)} of {len(packages)} could not be looked up ({names}): no database, or it lacks them"
     return (WEAK if weak else UNKNOWN), [*weak, unknown]
 
 
