@@ -26,7 +26,7 @@ TOKEN = "a-token-for-tests"
 
 def mail(number: int, text: str = "Hello.") -> bytes:
     """A small message of its own."""
-    return f"Message-ID: <{number}@example.com>\r\nFrom: a@example.com\r\nSubject: Message {number}\r\n\r\n{text}\r\n".encode()
+    return f"Message-ID: <{number}@example.com>\r\nFrom: a{number}@example.com\r\nSubject: Message {number}\r\n\r\n{text}\r\n".encode()
 
 
 def configured(folder: Path, *ids: str, limits: dict[str, Any] | None = None, **account: Any) -> Config:
