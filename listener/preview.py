@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -29,10 +30,12 @@ from .ledger import Plan
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, SyncState
 from .message import Trust
 from .message.flags import comparable
-from .message.model import InboundMessage, Verdict
+from .message.model import InboundMessage
 from .message.tree import header
 from .parsing import Parser
 from .protocols.opening import open_mailbox, trust_of
+from .responder.policy import NEVER, Purpose, ReplyPolicy, policies_of
+from .responder.rules import Verdict, asked, forbidden
 from .rules import (
     ANSWERS,
     Accept,
@@ -60,6 +63,9 @@ class Known(Protocol):
     async def baselines(self, account: str) -> Mapping[Folder, Baseline]: ...
     async def plan(self, account: str, page: Page) -> Plan: ...
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision: ...
+    async def foresee_answer(
+        self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
+    ) -> Verdict: ...
 
 
 class NothingKnown:
@@ -76,6 +82,12 @@ class NothingKnown:
 
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
         return cases.decide(message, account, rules, pending.over(None), time.time())
+
+    async def foresee_answer(
+        self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
+    ) -> Verdict:
+        question = asked(policy, Purpose.AUTOMATIC, message, unverified_comment=comment)
+        return Verdict(forbidden(question), question.recipient)
 
 
 async def preview(
@@ -94,6 +106,7 @@ async def preview(
         foresight = Foresight(
             account, known, parser, trust_of(account), limit, config.limits.max_message, rules_of(account, keys), gate
         )
+        foresight.policy = policies_of(config).get(account.id, foresight.policy)
         async with aclosing(foresight.rows(mailbox, since)) as rows:
             return [row async for row in rows]
     finally:
@@ -145,6 +158,8 @@ class Foresight:
     max_message: int
     rules: CaseRules = CaseRules()  # noqa: RUF009  (frozen)
     gate: Gate | None = None
+    policy: ReplyPolicy = ReplyPolicy("")  # noqa: RUF009  (frozen)
+    _answered: Counter[str] = field(default_factory=Counter)
     _pending: Pending = field(default_factory=Pending)
     _digests: set[bytes] = field(default_factory=set)
     _cases: int = 0
@@ -214,13 +229,12 @@ class Foresight:
         stopped = self.gate.stops(message, fetched) if self.gate else {}
         if "outcome" in stopped:
             return row | _about(message) | stopped
-        return row | _about(message) | await self._filed(message) | stopped
+        return row | _about(message) | await self._filed(message, fetched.listing.received_at) | stopped
 
-    async def _filed(self, message: InboundMessage) -> Row:
+    async def _filed(self, message: InboundMessage, received_at: float | None) -> Row:
         decision = await self.known.foresee(self.account.id, message, self.rules, self._pending)
         case = decision.case or self._new_case()
         self._pending.add(case, decision, message)
-        sends, why = reply(self.account, message)
         return {
             "outcome": "filed",
             "case": case,
@@ -228,8 +242,22 @@ class Foresight:
             "unverified": decision.unverified,
             "related": [link.case for link in decision.links],
             "hooks": list(self.account.hooks),
-            "reply": {"send": sends, "why": why},
+            "reply": await self._reply(message, received_at, decision),
         }
+
+    async def _reply(self, message: InboundMessage, received_at: float | None, decision: Decision) -> Row:
+        """Would it be acknowledged, to whom, and why (not)? Those that the preview itself shows are counted."""
+        if not self.policy.acknowledges(decision.case is None):
+            why = "no replies configured" if self.policy.on == NEVER else "it joins a case, and only new cases are acknowledged"
+            return {"send": False, "why": why, "rule": None, "to": None}
+        verdict = await self.known.foresee_answer(self.policy, message, received_at, decision.unverified)
+        rule, to = verdict.rule, verdict.recipient
+        if rule is None and self._answered[to.lower() if to else ""] >= self.policy.budgets.per_sender:
+            rule = "budget_sender"
+        if rule is not None:
+            return {"send": False, "why": f"suppressed by {rule}", "rule": rule, "to": to}
+        self._answered[to.lower() if to else ""] += 1
+        return {"send": True, "why": f"to {to}", "rule": None, "to": to}
 
     def _new_case(self) -> str:
         self._cases += 1
@@ -243,19 +271,6 @@ def _about(message: InboundMessage) -> Row:
         "message_id": message.message_id,
         "kind": message.kind.value,
     }
-
-
-def reply(account: Account, message: InboundMessage) -> tuple[bool, str]:
-    """Would the rules let this message be answered automatically, and why (not)?"""
-    if account.reply is None:
-        return False, "no replies configured"
-    if message.automatic.suppress_reply:
-        return False, f"automatic mail is not answered: {', '.join(message.automatic.rules) or message.kind.value}"
-    if not message.from_:
-        return False, "it has no sender"
-    if account.reply.to == "verified" and message.authentication.verdict is not Verdict.PASS:
-        return False, f"its sender is not verified ({message.authentication.verdict.value})"
-    return True, f"the rules allow one to {message.from_[0].address}; this version does not send it yet"
 
 
 def _head(listing: Listing) -> Row:

@@ -308,7 +308,7 @@ def test_what_works_but_should_be_looked_at_is_a_warning(folder: Path) -> None:
     text += 'password_file = "secret"\n'
     (folder / "listener.toml").write_text(text)
     said = "\n".join(warnings(load(folder / "listener.toml", environment={}), date(2026, 11, 22)))
-    for expected in ("clear text", "2026-12-31", "multi-factor", "no account uses it", "no automatic replies", "chmod 0600"):
+    for expected in ("clear text", "2026-12-31", "multi-factor", "no account uses it", "chmod 0600"):
         assert expected in said
     assert "authserv_id" not in said  # the preset knows
 

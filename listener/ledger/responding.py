@@ -9,10 +9,12 @@ that came back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import floor
+from typing import TypedDict
 
 from ..message.model import InboundMessage, Kind
 from ..responder import budgets, rules
@@ -27,6 +29,14 @@ _SQL = load("responding")
 _HOURS = 3600
 NOBODY = ReplyPolicy("")
 """The policy of an account that is not configured: it can send nothing."""
+
+
+class Facts(TypedDict):
+    """See `_known`."""
+
+    muted: Callable[[str], bool]
+    own_message: bool
+
 
 Policies = Mapping[str, ReplyPolicy]
 
@@ -133,6 +143,24 @@ def note_bounce(tx: Transaction, account: str, entry: int, message: InboundMessa
     events.write(tx, [(entry, account, "reply.bounced", detail)])
 
 
+def foresee(
+    connection: sqlite3.Connection,
+    now: float,
+    policy: ReplyPolicy,
+    message: InboundMessage,
+    received_at: float | None,
+    comment: bool,
+) -> rules.Verdict:
+    """Whether this message would be acknowledged if it were filed now, opening a case. Changes nothing."""
+    tx = Transaction(connection, now, 0)
+    row = connection.execute(_SQL["started_at"], (policy.account,)).fetchone()
+    before = _is_before(row[0] if row else None, received_at, message, now)
+    known = _known(connection, message)
+    question = rules.asked(policy, Purpose.AUTOMATIC, message, before_start=before, unverified_comment=comment, **known)
+    outgoing = Outgoing("", Purpose.AUTOMATIC, policy.account, clean(question.recipient or ""), verified=question.verified)
+    return rules.Verdict(rules.forbidden(question) or spent(tx, policy, outgoing), question.recipient)
+
+
 def breaker_hours(tx_now: float) -> Mapping[str, int]:
     """The parameters of the statement `hours`."""
     now = floor(tx_now / _HOURS)
@@ -153,18 +181,29 @@ def _question(
     comment: bool = False,
 ) -> rules.Question:
     received_at, accepted_at, released, started_at = tx.connection.execute(_SQL["circumstances"], (entry,)).fetchone()
-    moment = received_at if received_at is not None else _date(message, accepted_at)
     return rules.asked(
         policy,
         purpose,
         message,
         addressed,
-        before_start=started_at is not None and moment < floor(started_at),
+        before_start=_is_before(started_at, received_at, message, accepted_at),
         held_flood=released == "flood",
         unverified_comment=comment,
-        muted=lambda address: bool(tx.connection.execute(_SQL["is_muted"], (address,)).fetchone()[0]),
-        own_message=tx.connection.execute(_SQL["ours"], (clean(message.message_id),)).fetchone() is not None,
+        **_known(tx.connection, message),
     )
+
+
+def _known(connection: sqlite3.Connection, message: InboundMessage) -> Facts:
+    """What the ledger knows of the message's Message-ID and of whom would be written to."""
+    return {
+        "muted": lambda address: bool(connection.execute(_SQL["is_muted"], (address,)).fetchone()[0]),
+        "own_message": connection.execute(_SQL["ours"], (clean(message.message_id),)).fetchone() is not None,
+    }
+
+
+def _is_before(started_at: float | None, received_at: float | None, message: InboundMessage, otherwise: float) -> bool:
+    moment = received_at if received_at is not None else _date(message, otherwise)
+    return started_at is not None and moment < floor(started_at)
 
 
 def _decide(tx: Transaction, question: rules.Question, outgoing: Outgoing) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from ..errors import Refused
 from ..message.model import InboundMessage
-from ..responder.policy import Purpose
+from ..responder.policy import Purpose, ReplyPolicy
+from ..responder.rules import Verdict
 from . import bodies, events, responding
 from .events import clean
 from .queries import LONGEST_LIST, rfc3339
@@ -162,6 +163,13 @@ class Responses:
     async def of_entry(self, entry: int) -> list[Row]:
         """What was, or was not, answered to one message."""
         found: list[Row] = await self._read(of_entry, entry)
+        return found
+
+    async def foresee(
+        self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool, now: float
+    ) -> Verdict:
+        """Whether this message would be acknowledged if it were filed now, opening a case. Changes nothing."""
+        found: Verdict = await self._read(responding.foresee, now, policy, message, received_at, comment)
         return found
 
     async def tallies(self) -> dict[tuple[str, str, str], int]:

@@ -38,6 +38,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """`rule` forbids an answer; None: `recipient` gets one."""
+
+    rule: str | None
+    recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """No answer where `holds`."""
 

@@ -77,16 +77,15 @@ async def test_it_says_which_case_each_message_would_join_and_why(tmp_path):
 async def test_what_would_be_answered_and_what_not(tmp_path):
     (tmp_path / "hello.txt").write_text("We have it.\n")
     reply = '[accounts.reply]\ntemplate = "hello.txt"\n'
-    async with filled(QUESTION, AWAY) as server:
+    async with filled(b"Return-Path: <ann@example.com>\r\n" + QUESTION, AWAY) as server:
         daemon = Daemon(tmp_path, account(server.port) + SENDER + reply)
         unverified, automatic = [row["reply"] for row in await rows(daemon)]
         daemon.write(account(server.port) + SENDER + reply + 'to = "anyone"\n')
         anyone, automatic_still = [row["reply"] for row in await rows(daemon)]
-    assert (unverified["send"], unverified["why"]) == (False, "its sender is not verified (unknown)")
-    assert not automatic["send"]
-    assert "automatic" in automatic["why"]
-    assert anyone["send"]
-    assert not automatic_still["send"]
+    assert (unverified["send"], unverified["rule"]) == (False, "sender_unverified")
+    assert (automatic["send"], automatic["rule"]) == (False, "auto_replied")
+    assert (anyone["send"], anyone["to"]) == (True, "ann@example.com")
+    assert (automatic_still["send"], automatic_still["why"]) == (False, "suppressed by auto_replied")
 
 
 SENDER = """

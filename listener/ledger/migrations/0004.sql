@@ -92,8 +92,8 @@ END;
 -- Addresses that get no automatic mail any more, because mail of ours to them came back.
 CREATE TABLE muted (
   address  TEXT PRIMARY KEY COLLATE NOCASE,
-  response INTEGER NOT NULL REFERENCES responses (id),      -- what came back
-  entry    INTEGER NOT NULL REFERENCES entries (id),        -- the bounce
+  response INTEGER NOT NULL,            -- what came back; it and the bounce may be gone by now
+  entry    INTEGER NOT NULL,            -- the bounce
   reason   TEXT NOT NULL,
   muted_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -4,6 +4,9 @@
 SELECT e.received_at, e.accepted_at, e.released, a.started_at FROM entries AS e LEFT JOIN accounts AS a ON a.id = e.account
 WHERE e.id = ?;
 
+-- name: started_at
+SELECT started_at FROM accounts WHERE id = ?;
+
 -- name: is_muted
 SELECT EXISTS (SELECT 1 FROM muted WHERE address = ?);
 
