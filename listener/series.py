@@ -91,11 +91,16 @@ SERIES: tuple[Series, ...] = (
     _gauge("dead_letters", "Dead messages in the ledger; `listener retry` revives them."),
     _gauge("oldest_unprocessed_message_timestamp_seconds", _OLDEST, "stage"),
     # --- replies
-    _counter("replies_total", "Automatic replies, hooks' among them, by what became of them: sent, deferred, failed, unknown.", "outcome"),
+    _counter(
+        "replies_total",
+        "Automatic replies, hooks' among them, by what became of them: sent, deferred, failed, unknown.",
+        "outcome",
+    ),
     _counter("replies_suppressed_total", "Automatic replies that were not sent, and the rule that forbade them.", "reason"),
     _gauge("reply_breaker_open", "1 while all automatic replies are stopped; see `limits.reply_breaker`."),
     # --- what expires
     _gauge("oauth_token_expiry_timestamp_seconds", "Earliest end of an access token in use.", "provider"),
+    _gauge("client_secret_expiry_timestamp_seconds", "Earliest end of an application's secret or certificate.", "provider"),
     _gauge("tls_peer_cert_expiry_timestamp_seconds", "Earliest end of a mail server's certificate, as seen.", "provider"),
     # --- the daemon
     _gauge("ready", "1 when mail can be taken."),

@@ -13,7 +13,7 @@ Rules of the file
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -40,6 +40,7 @@ class Health:
     statuses: Callable[[], Iterable[AccountStatus]]
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    expiries: Callable[[], Sequence[tuple[str, float]]] = tuple
     draining: bool = False
     loop_beat: float = field(init=False)
     supervisor_beat: float = field(init=False)

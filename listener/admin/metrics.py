@@ -102,6 +102,7 @@ class Metrics:
         storage = await health.ledger.storage()
         self._show_accounts(statuses, health.monotonic(), health.now())
         self._show_expiries(statuses)
+        self._show("client_secret_expiry_timestamp_seconds", _earliest(await asyncio.to_thread(health.expiries)))
         self._show_messages(counts)
         self._show("oldest_unprocessed_message_timestamp_seconds", {(stage,): at for stage, at in oldest.items()})
         self._show("ready", {(): not health.not_ready()})

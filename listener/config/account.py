@@ -19,6 +19,7 @@ from .values import (
     Address,
     After,
     Count,
+    Day,
     Duration,
     Flag,
     Host,
@@ -353,6 +354,12 @@ class OAuthProfile(Table):
         None, "Application (client) ID.", said="none", example="11111111-1111-1111-1111-111111111111"
     )
     client_secret_file: AccountSecret | None = setting(None, "The application's secret.", said="none", example="entra-secret")
+    client_secret_expires: Day | None = setting(
+        None,
+        "Day on which that secret ends, as its portal says; a metric and an alert remember it.",
+        said="none",
+        example="2027-01-31",
+    )
     certificate_file: AccountSecret | None = setting(
         None, "Microsoft: certificate and private key (PEM) instead of a secret.", said="none", example="entra-certificate.pem"
     )

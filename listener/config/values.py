@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +103,13 @@ def as_size(value: int) -> str:
         if value and value % OCTETS[unit.upper()] == 0:
             return f"{value // OCTETS[unit.upper()]}{unit}"
     return f"{value}B"
+
+
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise ValueError('write a day such as "2027-01-31", in quotes') from None
 
 
 def _text(value: str) -> str:
@@ -231,6 +238,7 @@ AccountFile = Annotated[Path | KeptFile, BeforeValidator(_file), Kind("file"), W
 AccountSecret = Annotated[Path | KeptFile, BeforeValidator(_file), Kind("secret file"), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Path, BeforeValidator(_file), Kind("folder"), WithJsonSchema({"type": "string"})]
 Text = Annotated[str, AfterValidator(_text), Kind("text")]
+Day = Annotated[str, AfterValidator(_day), Kind("day")]
 Name = Annotated[str, AfterValidator(_name), Kind("text")]  # "" is: not given
 Host = Annotated[Name, AfterValidator(_host), Kind("host")]
 Bind = Annotated[Text, AfterValidator(_bind), Kind("address:port")]

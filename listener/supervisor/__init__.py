@@ -34,6 +34,7 @@ from ..admin.verbs import Verbs
 from ..backoff import Backoff
 from ..config import Config, changes
 from ..dispatcher import AccountPlan, Dispatcher, Observer
+from ..credentials.expiry import credential_expiries
 from ..errors import ConfigurationError, LedgerError, LedgerFull, ListenerError
 from ..hooks import HookHost
 from ..hooks.build import start_hosts, stop_hosts
@@ -141,6 +142,7 @@ class Supervisor:
             undo.push_async_callback(self._stop_hosts)
             self._fleet = Fleet(self._shared(), self.config.limits)
             self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
+            self.health.expiries = lambda: credential_expiries(self.config.oauth.values())
             token = admin_token(admin, listener.state_dir)
             signed = Signed(links, self.ledger) if links else None
             verbs = Verbs(self.ledger, self._fleet, accounts_desk=self._open_desk())

@@ -76,11 +76,13 @@ async def test_what_is_due_next_and_what_expires_is_told_by_provider(admin):
     support.mailbox = SimpleNamespace(idle_since=admin.health.monotonic() - 100, clock_skew=None)
     sales.mailbox = SimpleNamespace(idle_since=None, clock_skew=-7.5)
     admin.health.now = lambda: 1_750_000_000.0
+    admin.health.expiries = lambda: [("microsoft", 1_850_000_000.0), ("microsoft", 1_840_000_000.0)]
     seen = await scraped(admin)
     assert seen["maillistener_oauth_token_expiry_timestamp_seconds", ("provider", "gmail")] == 1_790_000_000
     assert seen["maillistener_tls_peer_cert_expiry_timestamp_seconds", ("provider", "gmail")] == 1_900_000_000
     assert 1_750_000_000 - 101 < seen["maillistener_idle_last_renewal_timestamp_seconds",] <= 1_750_000_000 - 100
     assert seen["maillistener_clock_skew_seconds",] == 7.5
+    assert seen["maillistener_client_secret_expiry_timestamp_seconds", ("provider", "microsoft")] == 1_840_000_000
 
 
 async def test_the_room_for_the_ledger_is_told(admin):
