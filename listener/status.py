@@ -52,6 +52,7 @@ class AccountStatus:
     lag: dict[Folder, int] = field(default_factory=dict)
     missing_folders: dict[Folder, str] = field(default_factory=dict)
     started: bool = False
+    created_at: float = field(default_factory=time.time)
     mailbox: Mailbox | None = None
 
     def enter(self, state: AccountState) -> None:

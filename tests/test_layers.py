@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
     4: {"__main__", "commands", "demo", "supervisor"},
-    3: {"receiver", "dispatcher", "outbox", "admin", "otlp"},
+    3: {"receiver", "dispatcher", "outbox", "admin", "otlp", "notifier"},
     2: {"accounts", "ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
     1: {"mailbox", "message", "tokens", "cases", "responder", "rules", "status", "budget"},
     0: {"series", "errors", "config", "backoff", "telemetry", "events", "systemd"},

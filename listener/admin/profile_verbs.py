@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography import x509
-
 from ..accounts.consents import used_by
 from ..accounts.showing import given, in_force
 from ..config import Grant, OAuthProfile
 from ..config.checks import consent_possible
 from ..config.files import grant_warnings
 from ..config.kept_fields import api_name, api_words
+from ..credentials.certificates import certificate_end
 from ..credentials.oauth import Token, Tokens
 from ..errors import AccountFailure, ConfigurationError, PermanentFailure
 from ..ledger import KeptKind, Row
@@ -64,7 +63,7 @@ class ProfileVerbs(DeskVerbs):
             "consent": await self._consent(profile, running),
             "used_by": used_by(config, profile),
             "token": None if left is None else {"seconds_left": round(left), "expires_at": timestamp(self.desk.now() + left)},
-            "secret_expires_at": timestamp(await asyncio.to_thread(_certificate_end, running)),
+            "secret_expires_at": timestamp(await asyncio.to_thread(certificate_end, running)),
             "warnings": [{"field": "grant", "reason": said} for said in grant_warnings(running.grant)] if running else [],
         }
 
@@ -190,17 +189,6 @@ def _why(error: AccountFailure | TimeoutError, name: str) -> Row:
         "hint": api_words(OAuthProfile, error.hint),
         "field": api_name(OAuthProfile, setting),
     }
-
-
-def _certificate_end(profile: OAuthProfile | None) -> float | None:
-    """POSIX seconds when the certificate that proves the application ends; None without one that can be read."""
-    if profile is None or profile.certificate_file is None:
-        return None
-    try:
-        found = x509.load_pem_x509_certificates(profile.certificate_file.read_bytes())
-    except (OSError, ValueError, AccountFailure):
-        return None
-    return min(one.not_valid_after_utc.timestamp() for one in found) if found else None
 
 
 class _Nowhere:

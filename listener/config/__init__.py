@@ -18,11 +18,13 @@ from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, R
 from .otlp import Otlp
 from .retention import Retention
 from .rules import Conditions, Flood, Rule
+from .telling import Alerts, Notify
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
 
 __all__ = [
     "Account",
     "Admin",
+    "Alerts",
     "Changes",
     "Command",
     "Conditions",
@@ -31,6 +33,7 @@ __all__ = [
     "Grant",
     "Limits",
     "Listener",
+    "Notify",
     "OAuthProfile",
     "Otlp",
     "Receiver",
@@ -205,6 +208,7 @@ class Config(Table):
     listener: Listener = setting(lambda given: {}, "The daemon itself.")
     admin: Admin = setting(lambda given: {}, "Health, metrics, API and console.")
     limits: Limits = setting(lambda given: {}, "Bounds.")
+    alerts: Alerts | None = setting(None, "Telling operators what is wrong.", said="off")
     otlp: Otlp | None = setting(None, "OpenTelemetry.", said="off")
     retention: Retention = setting(lambda given: {}, "How long what is dealt with is kept.")
     accounts: tuple[Account, ...] = setting((), "The mailboxes.")

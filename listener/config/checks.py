@@ -8,13 +8,13 @@ conflict is not reported: it would only confuse). Only `file_conflicts` looks at
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import Account, Admin, Command, Grant, Limits, OAuthProfile, Otlp, Receiver, Security, Sender, Webhook
+from . import Account, Admin, Alerts, Command, Grant, Limits, OAuthProfile, Otlp, Receiver, Security, Sender, Webhook
 from .faults import did_you_mean
 from .presets import Provider, providers, takes_passwords
 from .toml_lines import Path as KeyPath
@@ -70,6 +70,8 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
         yield from _sign_in(account.sender, "sender", account, names)
     if account.reply is not None and account.sender is None:
         yield Conflict(("reply",), "automatic replies need to be sent by somebody: add [accounts.sender]", (("sender",),))
+    if account.notify is not None and account.sender is None:
+        yield Conflict(("notify",), "notifications need to be sent by somebody: add [accounts.sender]", (("sender",),))
     yield from _hooks(account.hooks, names)
 
 
@@ -251,6 +253,16 @@ def admin_conflicts(admin: Admin) -> Iterator[Conflict]:
         yield Conflict(("probe_bind",), "is the same as bind", (("bind",),))
     if admin.public_url is not None and urlsplit(admin.public_url).scheme not in ("http", "https"):
         yield Conflict(("public_url",), "write a whole address, such as https://mail.example.com")
+
+
+def alert_conflicts(webhooks: Collection[str], alerts: Alerts) -> Iterator[Conflict]:
+    """Whether there is a way to tell anybody; whether the account can send is known once all accounts are."""
+    if alerts.webhook is None and not alerts.mail_to:
+        yield Conflict((), "tells nobody: write webhook, or mail_to and account")
+    if alerts.webhook is not None and alerts.webhook not in webhooks:
+        yield Conflict(("webhook",), f"there is no [webhook.{alerts.webhook}]{did_you_mean(alerts.webhook, webhooks)}")
+    if alerts.mail_to and alerts.account is None:
+        yield Conflict(("account",), "is required by mail_to: whose sender sends the mail?", (("mail_to",),))
 
 
 def otlp_conflicts(otlp: Otlp) -> Iterator[Conflict]:

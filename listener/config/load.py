@@ -12,11 +12,12 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, Fault
-from . import Account, Admin, Command, Config, Limits, Listener, OAuthProfile, Otlp, Retention, Rule, Webhook
+from . import Account, Admin, Alerts, Command, Config, Limits, Listener, OAuthProfile, Otlp, Retention, Rule, Webhook
 from . import checks as checks
 from .checks import Conflict, Names
 from .faults import Place, Raw, unknown_key, validate
@@ -107,6 +108,8 @@ class _Reading:
         admin = self._section(Admin, raw, place, "admin", checks.admin_conflicts)
         limits = self._section(Limits, raw, place, "limits", checks.limit_conflicts)
         retention = self._section(Retention, raw, place, "retention")
+        alert_conflicts = partial(checks.alert_conflicts, list(_table(raw, "webhook")))
+        alerts = self._section(Alerts, raw, place, "alerts", alert_conflicts) if "alerts" in raw else None
         otlp = self._section(Otlp, raw, place, "otlp", checks.otlp_conflicts) if "otlp" in raw else None
         oauth = self._named(OAuthProfile, raw, place, "oauth", checks.oauth_conflicts)
         webhook = self._named(Webhook, raw, place, "webhook", checks.webhook_conflicts)
@@ -122,6 +125,7 @@ class _Reading:
             listener=listener,
             admin=admin,
             limits=limits,
+            alerts=alerts,
             otlp=otlp,
             retention=retention,
             accounts=tuple(account for account in accounts if account),

@@ -48,6 +48,15 @@ def rebuilt(old: Config, hosts: Mapping[str, HookHost], new: Config, *, sign_url
     }
 
 
+def alert_host(config: Config) -> WebhookHost | None:
+    """The webhook that alerts are posted to, if there is one."""
+    if config.alerts is None or config.alerts.webhook is None:
+        return None
+    host = _host(f"webhook:{config.alerts.webhook}", "alerts.webhook", config, None)
+    assert isinstance(host, WebhookHost)
+    return host
+
+
 async def start_hosts(hosts: Iterable[HookHost]) -> None:
     """Start all of them side by side. Raises ConfigurationError listing every fault; then none of them runs."""
     starting = list(hosts)

@@ -111,13 +111,17 @@ class WebhookHost:
 
     async def handle(self, message: InboundMessage, case: Case, entry: Entry) -> Outcome | None:
         """POST it once. Raises HookFailed or HookRefused."""
-        if self._session is None:
-            raise HookFailed("the webhook was not started")
         build = self._body(message, case, entry)
         body = await asyncio.to_thread(build) if _is_large(message) else build()
+        return await self.post(body, entry.idempotency_key)
+
+    async def post(self, body: bytes, key: str) -> Filed:
+        """POST this JSON once, under that idempotency key. Raises HookFailed or HookRefused."""
+        if self._session is None:
+            raise HookFailed("the webhook was not started")
         try:
             async with self._session.post(
-                URL(self._url), data=BytesIO(body), headers=self._headers(body, entry), allow_redirects=False
+                URL(self._url), data=BytesIO(body), headers=self._headers(body, key), allow_redirects=False
             ) as answer:
                 return await self._judge(answer)
         except TimeoutError:
@@ -149,13 +153,13 @@ class WebhookHost:
 
         return build
 
-    def _headers(self, body: bytes, entry: Entry) -> dict[str, str]:
+    def _headers(self, body: bytes, key: str) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "Listener",
-            "Idempotency-Key": entry.idempotency_key,
+            "Idempotency-Key": key,
         }
         if self._read_secret is not None:
             headers["X-Listener-Signature"] = signature(self._secret(), body, self._clock())

@@ -5,9 +5,11 @@ sql/ for every statement.
 """
 
 from .access import Order, Scope, TokenRecord
+from .alerts import Alert, Mailing
 from .directory import LEDGER
 from .kept import EditedMeanwhile, Kept, KeptKind, secret_name
 from .ledger import Ledger
+from .notices import Notice, Person
 from .records import (
     Accepted,
     AccountRecord,
@@ -33,6 +35,7 @@ __all__ = [
     "LEDGER",
     "Accepted",
     "AccountRecord",
+    "Alert",
     "Arrival",
     "Backlog",
     "Delivery",
@@ -45,8 +48,11 @@ __all__ = [
     "Kept",
     "KeptKind",
     "Ledger",
+    "Mailing",
+    "Notice",
     "Order",
     "Parsed",
+    "Person",
     "Plan",
     "Pruned",
     "Rebind",

@@ -20,7 +20,7 @@ from ..cases import CaseRules, Decision
 from ..cases.pending import Pending, participants
 from ..errors import Refused
 from ..message.model import InboundMessage
-from . import bodies, bulk, casebook, events, flood, responding
+from . import bodies, bulk, casebook, events, flood, notices, responding
 from .casebook import CaseBook
 from .copies import Arriving, Copies, Copy
 from .events import clean
@@ -209,6 +209,7 @@ class _Filing:
         self.happened.append((entry, account, "message.filed", _why(case, decision) | dict(parsed.detail or {})))
         arrival = responding.Arrival(entry, account, row.digest, case, opened, decision.unverified, message)
         responding.consider(self.tx, self.replies, arrival)
+        notices.note(self.tx, self.replies, arrival)
         return case
 
     def _keep(self, entry: int, message: InboundMessage, case: str | None, standing: str = "") -> None:

@@ -46,7 +46,9 @@ from . import (
 )
 from .access import Access
 from .alerts import Alerts
+from .alerts import Alerts
 from .kept import KeptSettings
+from .notices import Notices
 from .notices import Notices
 from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, ReleasedSome, Row, Storage
 from .responses import Responses
@@ -85,6 +87,10 @@ class Ledger:
         """Letting go of what is dealt with."""
         self.stories = Stories(self._read)
         """The history of messages, for those who follow along."""
+        self.notices = Notices(self._write, self._read)
+        """Whom to tell of which case."""
+        self.alerts = Alerts(self._write, self._read)
+        """What is wrong at the moment."""
         self.notices = Notices(self._write, self._read)
         """Whom to tell of which case."""
         self.alerts = Alerts(self._write, self._read)

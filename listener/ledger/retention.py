@@ -145,8 +145,8 @@ def old_cases(
 def prune_cases(tx: Transaction, ids: Sequence[str], before: float) -> int:
     numbers = _ids(tx.connection.execute(_SQL["case_numbers"], {"cases": json.dumps(ids)}))
     found = _ids(tx.connection.execute(_SQL["prunable_cases"], {"window": json.dumps(numbers), "before": before}))
-    for name in CASE_PARTS:
-        tx.connection.execute(_SQL[name], {"cases": json.dumps(found)})
+    for statement in CASE_PARTS:
+        tx.connection.execute(statement, {"cases": json.dumps(found)})
     tx.connection.execute(_SQL["vacuum"]).fetchall()
     return len(found)
 
@@ -169,8 +169,8 @@ def prune_keys(tx: Transaction, ids: Sequence[int], before: float) -> int:
     found = _ids(tx.connection.execute(_SQL["prunable_entries"], values))
     entries = {"entries": json.dumps(found)}
     raws = _ids(tx.connection.execute(_SQL["key_raws"], entries))
-    for name in KEY_PARTS:
-        tx.connection.execute(_SQL[name], entries)
+    for statement in KEY_PARTS:
+        tx.connection.execute(statement, entries)
     tx.connection.execute(_SQL["remove_raw"], {"raws": json.dumps(raws)})
     tx.connection.execute(_SQL["vacuum"]).fetchall()
     return len(found)
@@ -181,8 +181,24 @@ def still_listed(tx: Transaction, ids: Sequence[int]) -> None:
     tx.connection.execute(_SQL["still_listed"], {"entries": json.dumps(ids)})
 
 
-CASE_PARTS = tuple(name for name in _SQL if name.startswith("case_part_"))
-KEY_PARTS = tuple(name for name in _SQL if name.startswith("key_part_"))
+CASE_PARTS = (
+    _SQL["case_part_deliveries"],
+    _SQL["case_part_responses"],
+    _SQL["case_part_attachments"],
+    _SQL["case_part_message_ids"],
+    _SQL["case_part_messages"],
+    _SQL["case_part_participants"],
+    _SQL["case_part_references"],
+    _SQL["case_part_itself"],
+)
+KEY_PARTS = (
+    _SQL["key_part_announced"],
+    _SQL["key_part_attachments"],
+    _SQL["key_part_messages"],
+    _SQL["key_part_events"],
+    _SQL["key_part_itself"],
+    _SQL["key_part_end"],
+)
 """What goes with a case or a key, in this order: rows that name others first."""
 
 

@@ -51,6 +51,12 @@ class ReplyPolicy:
     own_addresses: frozenset[str] = frozenset()
     own_domains: frozenset[str] = frozenset()
     budgets: Budgets = Budgets()
+    notify: tuple[str, ...] = ()
+    notify_on: str = NEW_CASE
+
+    def notifies(self, is_new: bool) -> bool:
+        """Is anybody told of a message that opened (or joined) a case?"""
+        return bool(self.notify) and (is_new or self.notify_on != NEW_CASE)
 
     def acknowledges(self, is_new: bool) -> bool:
         """Is an acknowledgement considered for a message that opened (or joined) a case?"""
@@ -74,6 +80,8 @@ def policy_of(account: Account, own: frozenset[str], limits: Limits) -> ReplyPol
         own_addresses=frozenset(one for one in own if not one.startswith("@")),
         own_domains=frozenset(one[1:] for one in own if one.startswith("@")),
         budgets=budgets_of(limits),
+        notify=tuple(one.lower() for one in account.notify.to) if account.notify is not None else (),
+        notify_on=account.notify.on if account.notify is not None else NEW_CASE,
     )
 
 

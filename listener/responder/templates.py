@@ -12,6 +12,7 @@ Templates cannot include files, and what they may call is what Jinja2's sandbox 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -114,15 +115,15 @@ class Templates:
 
     def render(self, seen: View) -> tuple[str, str | None]:
         """Text and HTML. Raises TemplateFault."""
-        html = None if self.html is None else _rendered(self.html, seen, self.sources[-1])
-        return _rendered(self.text, seen, self.sources[0]), html
+        html = None if self.html is None else rendered(self.html, seen.names(), self.sources[-1])
+        return rendered(self.text, seen.names(), self.sources[0]), html
 
 
 def load(text: Source, html: Source | None = None) -> Templates:
     """Compile them and render a sample of each kind of sender. Raises TemplateFault for the first that cannot be used."""
-    compiled = _compiled(text, escape=False)
+    plain = compiled(text, escape=False)
     sources = (text,) if html is None else (text, html)
-    templates = Templates(compiled, None if html is None else _compiled(html, escape=True), sources)
+    templates = Templates(plain, None if html is None else compiled(html, escape=True), sources)
     for verified in (True, False):
         templates.render(sample(verified=verified))
     return templates
@@ -135,7 +136,8 @@ def sample(*, verified: bool) -> View:
     return view(case, AccountView("support", "Support", "support@example.com"), message, verified=verified)
 
 
-def _compiled(source: Source, *, escape: bool) -> Template:
+def compiled(source: Source, *, escape: bool) -> Template:
+    """Ready to be rendered, in a sandbox where unknown names are errors. Raises TemplateFault."""
     if len(source.text) > MAX_TEMPLATE:
         raise TemplateFault(source.setting, source.file, f"is longer than {MAX_TEMPLATE} characters")
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=escape, keep_trailing_newline=True)
@@ -145,11 +147,12 @@ def _compiled(source: Source, *, escape: bool) -> Template:
         raise TemplateFault(source.setting, source.file, _said(error)) from error
 
 
-def _rendered(template: Template, seen: View, source: Source) -> str:
+def rendered(template: Template, names: Mapping[str, Any], source: Source) -> str:
+    """What comes out of it. Raises TemplateFault."""
     pieces: list[str] = []
     length = 0
     try:
-        for piece in template.generate(**seen.names()):
+        for piece in template.generate(**names):
             length += len(piece)
             if length > MAX_RENDERED:
                 raise TemplateFault(source.setting, source.file, f"makes more than {MAX_RENDERED} characters")

@@ -48,7 +48,7 @@ from .retention import retain
 from .seams import Seams, make_sealed
 from .sending import Sending, open_sending, sending_plan
 from .storage import StorageWatch
-from .telling import open_exporter
+from .telling import open_exporter, open_telling, sources_of
 
 ROUND = 5.0
 """Seconds between the supervisor's rounds: ledger probed, systemd told."""
@@ -149,6 +149,8 @@ class Supervisor:
             api = Api(self.health, self.metrics, verbs, token, admin, signed=signed)
             self.admin = AdminServer(api)
             await self.admin.start(admin, listener.state_dir)
+            self._telling = await open_telling(self.config, self.ledger, self._fleet.statuses, self._now, self._chance.uniform)
+            undo.push_async_callback(self._telling.close)
             self._exporter = open_exporter(self.config.otlp, self.ledger, self.metrics, self.health, self._now)
             self._parser = self._seams.make_parser(self.config.limits)
             self._dispatcher = self._make_dispatcher()
@@ -195,6 +197,7 @@ class Supervisor:
         self._tasks = [self._keep("heartbeat", self._beat), self._keep("dispatcher", self._dispatcher.run)]
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         self._tasks.append(self._keep("outbox", self._sending.outbox.run))
+        self._tasks.append(self._keep("notifier", self._telling.notifier.run))
         if self._exporter is not None:
             self._tasks.append(self._keep("otlp", self._exporter.run))
         await self._fleet.start(self.config.accounts, self.config)
@@ -323,6 +326,7 @@ class Supervisor:
     async def _take_on(self, new: Config, commit: Callable[[], Awaitable[None]] = nothing) -> None:
         """Start what is new among the hooks, which may be refused; commit; then apply the rest, which may not."""
         sending_plan(new)  # may be refused too
+        sources_of(new)
         plans = plans_of(new, keyring_of(self.config.listener, new.accounts))
         hosts = dict(self._seams.rebuild_hosts(self.config, self._hosts, new, **self._signing))
         fresh = [host for name, host in hosts.items() if host is not self._hosts.get(name)]
@@ -355,6 +359,7 @@ class Supervisor:
         self._hosts = {name: host for name, host in (before | hosts).items() if name in needed}
         await self._dispatcher.update(self._hosts, self._plans, limits_of(new))
         self._sending.update(new)
+        await self._telling.update(new)
         await stop_hosts(host for name, host in before.items() if self._hosts.get(name) is not host)
         self.config = new.model_copy(update={"listener": self.config.listener, "admin": self.config.admin})
         begin = diff.added | diff.changed
@@ -384,6 +389,7 @@ class Supervisor:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._telling.close()
         await self.admin.stop()
         await self._tokens.close()
         await self.ledger.close()

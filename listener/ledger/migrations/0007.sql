@@ -11,6 +11,10 @@ CREATE INDEX entries_gone ON entries (id) WHERE gone = 1;
 CREATE INDEX entries_by_raw ON entries (raw) WHERE raw IS NOT NULL;
 CREATE INDEX message_ids_by_entry ON message_ids (entry);
 CREATE INDEX cases_by_opening ON cases (opened_by);
+CREATE INDEX deliveries_by_case ON deliveries (case_id);
+CREATE INDEX message_ids_by_case ON message_ids (case_id);
+CREATE INDEX muted_by_response ON muted (response);
+CREATE INDEX muted_by_entry ON muted (entry);
 
 CREATE TRIGGER tally_removed_entries AFTER DELETE ON entries
 BEGIN

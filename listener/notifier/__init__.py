@@ -1,0 +1,177 @@
+"""Tells people: of mail in their cases, and of what is wrong. Run by the supervisor as one task; sends nothing itself.
+
+Mail goes out as rows of the ledger, which the outbox sends; the alert webhook is posted to here, as often as it takes. What is
+to be told is in the ledger before anybody is told, so a restart forgets nothing and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from ..backoff import Backoff
+from ..config import Account, Config
+from ..hooks import HookFailed, HookRefused
+from ..ledger import Alert, Ledger, Mailing, Notice, Person
+from ..responder.notify import MAX_TEXT, NoticeView, subject_of, text_of
+from ..responder.templates import AccountView, Source, TemplateFault
+from ..status import AccountStatus
+from .troubles import Facts, well, wrong
+
+EVERY = 10.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger(__name__)
+
+
+class Hook(Protocol):
+    """What `hooks.webhook.WebhookHost` does for alerts."""
+
+    async def post(self, body: bytes, key: str) -> object:
+        """Raises HookFailed or HookRefused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to tell, by one configuration. `sources`: each account's template; `ends`: when profiles' certificates end."""
+
+    config: Config
+    sources: Mapping[str, Source]
+    hook: Hook | None
+    ends: Callable[[], Mapping[str, float]]
+
+
+class Notifier:
+    """Of one daemon. `setting` gives that of the moment, `statuses` every account's progress."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        setting: Callable[[], Setting],
+        statuses: Callable[[], Collection[AccountStatus]],
+        now: Callable[[], float],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._ledger, self._setting, self._statuses, self._now = ledger, setting, statuses, now
+        self._backoff = Backoff(uniform)
+        self._hook_rests_until = 0.0
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            setting = self._setting()
+            await self._tell_people(setting)
+            await self._look_after(setting)
+            await asyncio.sleep(EVERY)
+
+    # --- mail in cases --------------------------------------------------------------------------------------------------
+
+    async def _tell_people(self, setting: Setting) -> None:
+        for person in await self._ledger.notices.people():
+            account = setting.config.account(person.account)
+            if account is None or account.notify is None or person.address not in _lower(account.notify.to):
+                await self._drop(person)
+            elif self._now() - person.told_at >= account.notify.together:
+                await self._tell(person, account, setting)
+
+    async def _tell(self, person: Person, account: Account, setting: Setting) -> None:
+        notices = await self._ledger.notices.of(person)
+        if not notices:
+            return
+        seen = AccountView(account.id, account.name, account.address or "")
+        views = [_view(notice, setting.config.admin.public_url) for notice in notices]
+        try:
+            text = text_of(setting.sources[account.id], seen, views)
+        except TemplateFault as error:  # it rendered its sample at the start; the mail must still say something
+            log.error("notification.template", account=account.id, error=str(error))
+            text = "\n".join(f"{view.case}: {view.subject}" for view in views)
+        await self._ledger.notices.tell(person, notices[-1].id, subject_of(seen, views), text)
+        self._ledger.responses.stir()
+
+    async def _drop(self, person: Person) -> None:
+        notices = await self._ledger.notices.of(person)
+        if notices:
+            await self._ledger.notices.drop(person, notices[-1].id)
+
+    # --- alerts ---------------------------------------------------------------------------------------------------------
+
+    async def _look_after(self, setting: Setting) -> None:
+        settings = setting.config.alerts
+        alerts = await self._ledger.alerts.all()
+        if settings is None and not alerts:
+            return
+        facts = Facts(self._now(), self._statuses(), await self._ledger.counts(), await asyncio.to_thread(setting.ends))
+        found = {} if settings is None else wrong(facts, settings)
+        raised = {alert.key for alert in alerts if alert.cleared_at is None}
+        over = well(facts, found, raised)
+        if found.keys() - raised or over:
+            mailing = _mailing(setting.config) if settings is not None else None
+            for alert in await self._ledger.alerts.sync(found, over, mailing):
+                log.warning("alert.raised" if alert.cleared_at is None else "alert.cleared", kind=alert.kind, about=alert.about)
+            self._ledger.responses.stir()
+            alerts = await self._ledger.alerts.all()
+        await self._post(alerts, setting.hook)
+
+    async def _post(self, alerts: list[Alert], hook: Hook | None) -> None:
+        for alert in (alert for alert in alerts if alert.hooked != alert.state):
+            if hook is None or (alert.cleared_at is not None and alert.hooked == ""):
+                await self._ledger.alerts.told(alert)  # nobody to tell, or nobody was told that it began
+            elif self._now() >= self._hook_rests_until and not await self._posted(alert, hook):
+                return
+
+    async def _posted(self, alert: Alert, hook: Hook) -> bool:
+        try:
+            await hook.post(
+                json.dumps(_as_json(alert)).encode("ascii"), f"{alert.kind}:{alert.about}:{alert.raised_at!r}:{alert.state}"
+            )
+        except (HookFailed, HookRefused) as error:
+            self._hook_rests_until = self._now() + self._backoff.next()
+            log.warning("alert.not_posted", kind=alert.kind, about=alert.about, error=str(error))
+            return False
+        self._backoff.reset()
+        await self._ledger.alerts.told(alert)
+        return True
+
+
+def words(alert: Alert) -> tuple[str, str]:
+    """Subject and text of an alert's mail."""
+    if alert.cleared_at is not None:
+        return (
+            f"[Listener] Well again: {alert.kind} {alert.about}",
+            f"{alert.about}: {alert.kind} is over.\n\nIt was: {alert.said}\n",
+        )
+    return f"[Listener] {alert.kind}: {alert.about}", f"{alert.about}: {alert.said}\n\nSince {_moment(alert.raised_at)}.\n"
+
+
+def _mailing(config: Config) -> Mailing | None:
+    settings = config.alerts
+    if settings is None or not settings.mail_to or settings.account is None:
+        return None
+    return Mailing(settings.mail_to, settings.account, words)
+
+
+def _as_json(alert: Alert) -> dict[str, str | None]:
+    cleared = None if alert.cleared_at is None else _moment(alert.cleared_at)
+    facts = {"alert": alert.kind, "about": alert.about, "state": alert.state, "said": alert.said}
+    return {**facts, "raised_at": _moment(alert.raised_at), "cleared_at": cleared}
+
+
+def _view(notice: Notice, public_url: str | None) -> NoticeView:
+    url = f"{public_url.rstrip('/')}/cases/{notice.case}" if public_url else ""
+    said = (notice.case, notice.is_new, notice.subject, notice.requester, notice.sender, _moment(notice.at))
+    return NoticeView(*said, notice.text[:MAX_TEXT], url)
+
+
+def _lower(addresses: Collection[str]) -> set[str]:
+    return {address.lower() for address in addresses}
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
