@@ -13,9 +13,21 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ..ledger import Row
 from ..ledger.search import Place
-from .routes import BadRequest
+from .routes import BadRequest, Listed
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "Listed",
+    "cursor_of",
+    "limit_of",
+    "moment_of",
+    "number_of",
+    "one_of",
+    "place_of",
+    "text_of",
+]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -24,14 +36,6 @@ MAX_NUMBER = 2**63 - 1
 MAX_TEXT = 200
 """Characters of what is searched for."""
 _PLACE = re.compile(r"([0-9]{1,19})(?:@(-?[0-9.e+-]{1,30}))?")
-
-
-class Listed(list[Row]):
-    """One page; `next` is the cursor of the following one, None at the end."""
-
-    def __init__(self, rows: Iterable[Row] = (), next: str | None = None) -> None:
-        super().__init__(rows)
-        self.next = next
 
 
 def cursor_of(place: Place | None) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import ListenerError
 
@@ -28,6 +29,14 @@ class BadRequest(ListenerError):
 
 class NotFound(ListenerError):
     """No such account, case or message."""
+
+
+class Listed(list[dict[str, Any]]):
+    """One page of rows; `next` is the cursor of the following one, None at the end."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), next: str | None = None) -> None:
+        super().__init__(rows)
+        self.next = next
 
 
 @dataclass(frozen=True, slots=True)

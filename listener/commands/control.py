@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from ..admin.paging import Listed
-from ..admin.routes import API, ROUTES
+from ..admin.routes import API, ROUTES, Listed
 from ..admin.sockets import CONTROL_SOCKET, short_path
 from ..errors import LedgerError, ListenerError
 
