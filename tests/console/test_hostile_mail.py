@@ -37,14 +37,42 @@ class Watched:
         assert self.desk.foreign == [], "something was asked of another host"
 
 
-async def test_no_message_runs_a_script_or_loads_anything_when_it_is_shown(open_desk, daemon, delivered):
-    rows = await eventually(lambda: all_there(daemon))
-    async with open_desk(amiss=True) as desk:
+async def shown_whole(open_desk, rows):
+    async with open_desk() as desk:
         watched = Watched(desk)
         for row in rows:
             await desk.open(f"/messages/{row['id']}?view=html")
             await watched.nothing_happened()
-        assert not [one for one in desk.amiss if "blocked" not in one.lower() and "sandbox" not in one.lower()], desk.amiss
+
+
+async def test_no_message_runs_a_script_or_loads_anything_when_it_is_shown(open_desk, daemon, delivered):
+    await shown_whole(open_desk, (await eventually(lambda: all_there(daemon)))[::8])
+
+
+@pytest.mark.long
+async def test_not_one_of_all_messages_does(open_desk, daemon, delivered):
+    await shown_whole(open_desk, await eventually(lambda: all_there(daemon)))
+
+
+FRAMES = """
+paths => Promise.all(paths.map(path => new Promise(loaded => {
+  const frame = document.createElement("iframe");  // without a sandbox of its own: the answer's must do
+  frame.src = path;
+  frame.onload = loaded;
+  document.body.append(frame);
+})))
+"""
+
+
+async def test_the_html_of_none_of_them_runs_or_loads_anything_even_without_the_pages_sandbox(open_desk, daemon, delivered):
+    rows = await eventually(lambda: all_there(daemon))
+    async with open_desk(amiss=True) as desk:
+        watched = Watched(desk)
+        await desk.open("/tokens")
+        await desk.page.evaluate(FRAMES, [f"/messages/{row['id']}/html" for row in rows])
+        assert len(desk.page.frames) == len(TRICKS) + 1
+        await watched.nothing_happened()
+        assert not [one for one in desk.amiss if "sandbox" not in one], desk.amiss
 
 
 async def test_no_list_and_no_case_runs_a_script(open_desk, daemon, delivered):
@@ -52,27 +80,17 @@ async def test_no_list_and_no_case_runs_a_script(open_desk, daemon, delivered):
     async with open_desk() as desk:
         watched = Watched(desk)
         paths = ["/", "/messages", "/messages?text=script", "/cases", "/quarantine", "/accounts/support"]
-        paths += [f"/cases/{row['case']}" for row in rows[::6] if row["case"]]
-        paths += [f"/messages/{row['id']}?view={view}" for row in rows[::9] for view in ("reply", "text", "headers", "source")]
+        paths += [f"/cases/{row['case']}" for row in rows[::20] if row["case"]]
+        paths += [f"/messages/{row['id']}?view={view}" for row in rows[::20] for view in ("reply", "text", "headers", "source")]
         for path in paths:
             assert (await desk.open(path)).status == 200, path
-            await watched.nothing_happened()
-
-
-async def test_the_frame_opened_by_itself_runs_nothing_either(open_desk, daemon, delivered):
-    rows = await eventually(lambda: all_there(daemon))
-    async with open_desk(amiss=True) as desk:
-        watched = Watched(desk)
-        for row in rows[::4]:
-            answer = await desk.open(f"/messages/{row['id']}/html")
-            assert "sandbox" in answer.headers["content-security-policy"]
             await watched.nothing_happened()
 
 
 async def test_attachments_are_saved_and_never_shown(open_desk, daemon, delivered):
     rows = await eventually(lambda: all_there(daemon))
     async with open_desk() as desk:
-        for row in rows[::12]:
+        for row in rows[::15]:
             answer = await desk.context.request.get(f"/messages/{row['id']}/attachments/1")
             assert answer.status == 200
             assert answer.headers["content-disposition"].startswith("attachment;")

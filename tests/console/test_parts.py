@@ -132,7 +132,8 @@ def test_only_own_pictures_are_put_into_a_message():
 
 
 async def test_attachments_are_read_by_another_process():
-    raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Disposition: attachment; filename=a\r\n\r\nA\r\n--b--\r\n"
+    raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n"
+    raw += b"--b\r\nContent-Disposition: attachment; filename=a\r\n\r\nA\r\n--b--\r\n"
     assert await message_parts.Reader().contents(raw) == [b"A"]
 
 

@@ -24,14 +24,18 @@ async def test_whoever_is_not_signed_in_comes_back_to_the_page_they_wanted(open_
 
 
 async def test_a_session_that_ended_leads_to_the_login_and_back(open_desk, daemon):
-    async with open_desk(amiss=True) as desk:
-        await desk.open("/cases")
-        await desk.context.clear_cookies()
-        await desk.page.click("a[href='/messages']")
-        await desk.page.wait_for_url("**/login?next=/messages")
+    async with open_desk(signed=False, amiss=True) as desk:
+        await desk.open("/login?next=/cases?status=open")
         await desk.page.fill("#token", token(daemon))
         await desk.page.click("button")
-        await desk.page.wait_for_url("**/messages")
+        await desk.page.locator("#connection[data-state=live]").wait_for()
+        ours = await desk.page.get_attribute("body", "data-csrf")
+        left = await desk.context.request.post("/logout", form={"csrf": ours}, headers={"Sec-Fetch-Site": "same-origin"})
+        assert left.ok
+        await desk.page.wait_for_url("**/login?next=**", timeout=20_000)
+        await desk.page.fill("#token", token(daemon))
+        await desk.page.click("button")
+        await desk.page.wait_for_url("**/cases?status=open")
 
 
 async def test_without_a_script_the_pages_work_as_well(open_desk):
@@ -74,11 +78,13 @@ async def test_signing_out_ends_the_session(open_desk, daemon, chromium):
 
 async def test_a_daemon_that_is_gone_is_said_and_its_return_seen(open_desk, daemon):
     async with open_desk(amiss=True) as desk:
+        await desk.page.clock.install()
         await desk.open("/messages")
         await desk.page.locator("#connection[data-state=live]").wait_for()
         daemon.process.send_signal(signal.SIGSTOP)
         try:
-            await desk.page.locator("#offline").wait_for(timeout=20_000)
+            await desk.page.clock.fast_forward(20_000)
+            await desk.page.locator("#offline").wait_for()
             assert "No connection" in await desk.text("#offline")
         finally:
             daemon.process.send_signal(signal.SIGCONT)

@@ -88,9 +88,7 @@ def wants_pictures(message: InboundMessage) -> bool:
 
 def frame(message: InboundMessage, contents: Sequence[bytes] = ()) -> str:
     """A whole page with the message's HTML, cleaned, its own pictures in it."""
-    cleaned = safe_html(message.html or "")
-    if contents:
-        cleaned = _with_pictures(cleaned, _pictures(message.attachments, contents))
+    cleaned = _with_pictures(safe_html(message.html or ""), _pictures(message.attachments, contents))
     head = f'<meta charset="utf-8"><title>Message</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en">{head}<body>{cleaned}</body></html>'
 
