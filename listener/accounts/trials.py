@@ -55,7 +55,7 @@ class Trials:
             async with aclosing(self._bounded(account)) as steps:
                 async for step in steps:
                     ok = ok and step.ok
-                    yield _row(step)
+                    yield _row(step, account)
             yield {"done": True, "ok": ok, "seconds": round(self.clock() - begun, 3)}
 
     async def preview(self, settings: Mapping[str, Any] | None, id: str | None, since: float | None, limit: int) -> list[Row]:
@@ -125,8 +125,12 @@ class Trials:
             self._running -= 1
 
 
-def _row(step: Step) -> Row:
-    """A step as the API gives it, in the API's names."""
+def _row(step: Step, account: Account) -> Row:
+    """A step as the API gives it, in the API's names. A refused sign-in is shown at the secret: a form marks that."""
+    side = account.receiver if step.side == "receiver" else account.sender
+    field = api_name(Account, step.setting)
+    if step.name == "sign-in" and field == f"{step.side}.user" and side is not None and side.password_file is not None:
+        field = f"{step.side}.password"
     return {
         "side": step.side,
         "name": step.name,
@@ -134,5 +138,5 @@ def _row(step: Step) -> Row:
         "seconds": round(step.seconds, 3),
         "said": api_words(Account, step.said),
         "hint": api_words(Account, step.hint),
-        "field": api_name(Account, step.setting),
+        "field": field,
     }

@@ -13,11 +13,13 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from ..errors import LedgerError, ListenerError, Refused
+from ..errors import AccountFailure, ConfigurationError, LedgerError, ListenerError, Refused
 from .routes import BadRequest, FieldError, NotFound
 
 log = structlog.get_logger(__name__)
 
+MAX_DETAIL = 1_000
+"""Characters of all faults in one sentence; each by itself is in `errors`."""
 TYPE = "application/problem+json"
 
 
@@ -54,6 +56,11 @@ def failure(error: Exception, request: web.Request) -> Failure:
     for kind, status in ((BadRequest, 400), (NotFound, 404), (Refused, 409), (LedgerError, 503)):
         if isinstance(error, kind):
             return Failure(status, str(error), error.errors if isinstance(error, BadRequest) else ())
+    if isinstance(error, ConfigurationError):
+        named = [FieldError(fault.setting, fault.reason) for fault in error.faults]
+        return Failure(422, "; ".join(str(fault) for fault in error.faults)[:MAX_DETAIL], named)
+    if isinstance(error, AccountFailure):
+        return Failure(409, str(error), [FieldError(error.setting, error.reason)] if error.setting else ())
     match error:
         case Denied():
             return error.failure
