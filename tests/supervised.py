@@ -26,7 +26,8 @@ TOKEN = "a-token-for-tests"
 
 def mail(number: int, text: str = "Hello.") -> bytes:
     """A small message of its own."""
-    return f"Message-ID: <{number}@example.com>\r\nFrom: a{number}@example.com\r\nSubject: Message {number}\r\n\r\n{text}\r\n".encode()
+    head = f"Message-ID: <{number}@example.com>\r\nFrom: a{number}@example.com\r\nSubject: Message {number}\r\n"
+    return f"{head}\r\n{text}\r\n".encode()
 
 
 def configured(folder: Path, *ids: str, limits: dict[str, Any] | None = None, **account: Any) -> Config:

@@ -74,7 +74,7 @@ class RecordingHook:
             record.write(line)
             record.flush()
             os.fsync(record.fileno())
-        return Filed(reference=f"ref-{case.id}")
+        return Filed(reference=f"ref-{case.id}", note=entry.idempotency_key)
 
 
 def main(run: Run) -> None:

@@ -189,6 +189,9 @@ class World:
             states = Counter(state for (state,) in ledger.execute("SELECT state FROM entries"))
             cases = ledger.execute("SELECT count(*) FROM cases").fetchone()[0]
             ids = Counter(i for (i,) in ledger.execute("SELECT message_id FROM messages"))
+            noted = "SELECT m.message_id, d.outcome ->> '$.note' FROM deliveries AS d JOIN messages AS m ON m.entry = d.entry"
+            notes = ledger.execute(noted).fetchall()
+            references = dict(ledger.execute("SELECT case_id, reference FROM case_references"))
         everything = self.everything()
         calls: dict[str, list[dict[str, str]]] = defaultdict(list)
         for line in (self.folder / "record").read_text().splitlines():
@@ -204,6 +207,8 @@ class World:
         self._expect(len(set().union(*keys.values())) == len(keys), "two messages share a key")
         self._expect(all(len(made) <= 1 + self.crashes for made in calls.values()), "called more often than we died")
         self._expect(all(len(t) == 1 for t in threads.values()), f"a message changed its case: {threads}")
+        self._expect(sorted(notes) == sorted((m, k) for m, of in keys.items() for k in of), f"outcomes carried out: {notes}")
+        self._expect(references == {c: f"ref-{c}" for of in threads.values() for c in of}, f"references {references}")
         to_tell = set() if self.after == "pop3:keep" else everything
         self._expect(self.told() == to_tell, f"the server was told of {sorted(self.told())}")
         if self.action.startswith("move:"):
