@@ -35,7 +35,7 @@ LINKS: Mapping[str, str] = MappingProxyType(
 def in_words(event: Mapping[str, Any]) -> str:
     """A `message.filed` of the history as a sentence."""
     rule, matched = str(event.get("rule", "")), str(event.get("matched", ""))
-    said = f"case {event.get('case')}: {RULES.get(rule, rule)}"
+    said = f"case {event.get('case')} ({rule}): {RULES.get(rule, 'a rule of another version')}"
     if matched:
         said += f" ({WHERE.get(matched, matched)})"
     if event.get("unverified"):

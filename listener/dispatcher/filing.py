@@ -21,7 +21,7 @@ from typing import Protocol
 import structlog
 
 from ..errors import LedgerError, ParseCrash, ParseTimeout
-from ..ledger import DueEntry, Ledger, Parsed, State
+from ..ledger import DueEntry, Ended, FiledAs, Ledger, Parsed, State
 from ..message.model import InboundMessage, Trust
 from .judging import RULE, judged
 from .patience import together, until_writable
@@ -34,6 +34,7 @@ AT_ONCE = 8
 """Parses begun between two looks at the rest of the event loop; a small message is parsed right on it."""
 
 FLOOD = "flood"
+DUPLICATE = "duplicate"
 UNFILABLE = "unfilable"
 
 log = structlog.get_logger(__name__)
@@ -232,7 +233,7 @@ class Filing:
         self._taken.difference_update(work.id for work in batch)
         self._tell(batch, cases)
 
-    async def _file(self, batch: Sequence[Parsed], plans: Mapping[str, AccountPlan]) -> dict[int, str | None]:
+    async def _file(self, batch: Sequence[Parsed], plans: Mapping[str, AccountPlan]) -> dict[int, FiledAs]:
         """The case of each entry that could be filed. A batch that cannot be filed as a whole is filed one by one."""
         hooks = {account: plan.hooks for account, plan in plans.items()}
         rules = {account: plan.cases for account, plan in plans.items()}
@@ -243,12 +244,12 @@ class Filing:
         except Exception as error:  # a fault of one row must not stop the others (rule 3)
             if len(batch) == 1:
                 return await self._bury(batch[0], error)
-        cases: dict[int, str | None] = {}
+        cases: dict[int, FiledAs] = {}
         for one in batch:
             cases |= await self._file([one], plans)
         return cases
 
-    async def _bury(self, parsed: Parsed, error: Exception) -> dict[int, str | None]:
+    async def _bury(self, parsed: Parsed, error: Exception) -> dict[int, FiledAs]:
         """What cannot be filed is dead; `listener retry` tries again."""
         log.error("message.unfilable", entry=parsed.entry, exc_info=error)
         dead = Parsed(parsed.entry, None, State.DEAD, UNFILABLE, {"error": f"{type(error).__name__}: {error}"[:500]})
@@ -261,29 +262,28 @@ class Filing:
             self._given_up.add(parsed.entry)
         return {}
 
-    def _tell(self, batch: Iterable[_Work], cases: Mapping[int, str | None]) -> None:
+    def _tell(self, batch: Iterable[_Work], cases: Mapping[int, FiledAs]) -> None:
         filed = held = 0
         for work in batch:
             assert work.parsed is not None
-            if cases.get(work.id) is not None:
+            became = cases.get(work.id)
+            if isinstance(became, str):
                 filed += 1
-                log.debug("message.filed", entry=work.id, account=work.account, case=cases[work.id])
+                log.debug("message.filed", entry=work.id, account=work.account, case=became)
                 continue
-            state, reason = _ended(work.parsed, work.id in cases)
+            state, reason = (became.state, became.reason) if isinstance(became, Ended) else _ended(work.parsed)
             held += reason == FLOOD
             self._observer.set_aside(state, reason)
-            tell = log.info if reason == FLOOD or reason.startswith(RULE) else log.warning
+            tell = log.info if reason in (FLOOD, DUPLICATE) or reason.startswith(RULE) else log.warning
             tell("message.set_aside", entry=work.id, account=work.account, reason=reason)
         self._observer.filed(filed)
         if held:
             self._held()
 
 
-def _ended(parsed: Parsed, known: bool) -> tuple[State, str]:
-    """State and reason of what came into no case. What was to be filed, and is `known` to the ledger, it has held itself."""
-    if parsed.reason:
-        return parsed.state, parsed.reason
-    return (State.QUARANTINED, FLOOD) if known else (State.DEAD, UNFILABLE)
+def _ended(parsed: Parsed) -> tuple[State, str]:
+    """State and reason of what came into no case, and that the ledger has not ended itself."""
+    return (parsed.state, parsed.reason) if parsed.reason else (State.DEAD, UNFILABLE)
 
 
 def _quarantined(work: _Work, reason: str, error: str) -> Parsed:

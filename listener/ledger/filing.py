@@ -24,7 +24,7 @@ from . import bodies, bulk, casebook, events, flood, notices, responding
 from .casebook import CaseBook
 from .copies import Arriving, Copies, Copy
 from .events import clean
-from .records import DueEntry, Parsed, State
+from .records import DueEntry, Ended, FiledAs, Parsed, State
 from .sql import load
 from .writer import Transaction
 
@@ -32,6 +32,7 @@ _SQL = load("filing")
 _CASES = load("cases")
 _COPY = 1
 """Which of several messages with equal octets is filed: always the first, the others are ignored(duplicate)."""
+DUPLICATE = "duplicate"
 _USUAL = CaseRules()
 NO_RULES: casebook.Rules = MappingProxyType({})
 NO_REPLIES: responding.Policies = MappingProxyType({})
@@ -81,8 +82,8 @@ def file(
     hooks: Mapping[str, Sequence[str]],
     rules: casebook.Rules = NO_RULES,
     replies: responding.Policies = NO_REPLIES,
-) -> list[tuple[int, str | None]]:
-    """Each entry's case, None where it ended before one."""
+) -> list[tuple[int, FiledAs]]:
+    """Each entry's case; how it ended where the ledger itself ended it; None where the caller did."""
     filing = _Filing(tx, hooks, rules, replies)
     filing.look_up(batch)
     answer = [(parsed.entry, filing.one(parsed)) for parsed in batch]
@@ -140,25 +141,25 @@ class _Filing:
         self.limited = flood.Flood(self.tx, [(account, parsed.flood) for account, parsed in here if parsed.flood is not None])
         self.copies.look_up((account, parsed.message.message_id) for account, parsed in here if parsed.message is not None)
 
-    def one(self, parsed: Parsed) -> str | None:
+    def one(self, parsed: Parsed) -> FiledAs:
         if parsed.entry not in self.entries:
             raise Refused(f"there is no entry {parsed.entry}")
         row = self.entries[parsed.entry]
         if row.state != State.ACCEPTED:  # filed before, by a caller who did not hear of it
             known = self._select("filed_in", parsed.entry).fetchone()
             return known[0] if known else None
-        parsed = self.limited.judged(parsed, row.account)
-        self.entries[parsed.entry] = replace(row, state=parsed.state)
-        if parsed.state is not State.FILED:
-            self._end(parsed, row.account)
-            return None
+        judged = self.limited.judged(parsed, row.account)
+        self.entries[parsed.entry] = replace(row, state=judged.state)
+        if judged.state is not State.FILED:
+            self._end(judged, row.account)
+            return None if judged.state is parsed.state else Ended(judged.state, judged.reason)
         if parsed.message is None:
             raise Refused(f"entry {parsed.entry} cannot be filed without its parsed message")
         arriving = Arriving(parsed.entry, row.account, row.provider_id, parsed.message)
         copy = self.copies.of(arriving)
         if copy is not None:
             self._ignore(arriving, copy)
-            return None
+            return Ended(State.IGNORED, DUPLICATE)
         self.copies.filed(arriving)
         return self._file(parsed, parsed.message, row)
 
@@ -189,7 +190,7 @@ class _Filing:
         self._keep(one.entry, one.message, None)
         self.copied.append((copy.of, one.entry))
         self.entries[one.entry] = replace(self.entries[one.entry], state=State.IGNORED)
-        detail = {"reason": "duplicate", "duplicate_of": copy.of, "by": copy.by}
+        detail = {"reason": DUPLICATE, "duplicate_of": copy.of, "by": copy.by}
         self.happened.append((one.entry, one.account, "message.ignored", detail))
 
     def _file(self, parsed: Parsed, message: InboundMessage, row: _Row) -> str:

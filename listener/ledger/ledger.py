@@ -50,7 +50,20 @@ from .alerts import Alerts
 from .kept import KeptSettings
 from .notices import Notices
 from .notices import Notices
-from .records import Accepted, Backlog, Delivery, DueDelivery, DueEntry, Parsed, Plan, ReleasedHeld, ReleasedSome, Row, Storage
+from .records import (
+    Accepted,
+    Backlog,
+    Delivery,
+    DueDelivery,
+    DueEntry,
+    FiledAs,
+    Parsed,
+    Plan,
+    ReleasedHeld,
+    ReleasedSome,
+    Row,
+    Storage,
+)
 from .responses import Responses
 from .retention import Retention
 from .search import Search
@@ -247,9 +260,9 @@ class Ledger:
         batch: Sequence[Parsed],
         hooks: Mapping[str, Sequence[str]],
         rules: casebook.Rules = filing.NO_RULES,
-    ) -> list[tuple[int, str | None]]:
-        """Cases, parsed content, deliveries and answers of the batch in one transaction; each entry's case, None where it has
-        none. `hooks` and `rules` by account; who is answered, `responses.answer_by` has said.
+    ) -> list[tuple[int, FiledAs]]:
+        """Cases, parsed content, deliveries and answers of the batch in one transaction; what became of each entry, in order:
+        its case, how the ledger itself ended it, or None for what came without a case. `hooks` and `rules` by account; who is answered, `responses.answer_by` has said.
         """
         try:
             return await self._write(filing.file, batch, hooks, rules, self.responses.policies, wakes=True)

@@ -133,6 +133,18 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How the ledger itself ended an entry that was to be filed: held for a flood, or ignored as a copy."""
+
+    state: State
+    reason: str
+
+
+FiledAs = str | Ended | None
+"""What filing made of an entry: its case; how the ledger ended it; None: what the caller asked for, without a case."""
+
+
+@dataclass(frozen=True, slots=True)
 class DueDelivery:
     """One hook's next piece of work: the head of its case's queue."""
 

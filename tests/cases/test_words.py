@@ -15,11 +15,11 @@ def test_a_decision_says_what_matched_and_what_is_odd():
     said = in_words(
         {"case": "ABC", "rule": "token", "matched": "subject", "unverified": True, "restored": True, "links": [link]}
     )
-    assert said.startswith(f"case ABC: {RULES['token']} (in its subject)")
+    assert said.startswith(f"case ABC (token): {RULES['token']} (in its subject)")
     assert "unverified" in said
     assert "made again" in said
     assert f"follows up OLD ({LINKS['closed']})" in said
 
 
 def test_a_decision_of_an_older_version_is_still_told():
-    assert in_words({"case": "ABC", "rule": "guess"}) == "case ABC: guess"
+    assert in_words({"case": "ABC", "rule": "guess"}) == "case ABC (guess): a rule of another version"
