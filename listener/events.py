@@ -46,6 +46,8 @@ EVENTS: Mapping[str, str] = {
     "ledger.full": "Disk full or read-only: nothing is fetched, mail stays on the servers. Make room.",
     "ledger.lost": "The ledger failed or belongs to somebody else now; the process ends (exit 75). See `error`.",
     "ledger.stalled": "The ledger has not answered for `seconds`: storage hangs.",
+    "canary.seen": "A probe mail came back; `seconds` is how long it took.",
+    "canary.not_sent": "A probe mail could not be sent; see `error`. If none comes back in time, the alert `canary` is raised.",
     "alert.raised": "Something is wrong, and operators are told (`[alerts]`): `kind` and `about` say what, docs/notifications.md what to do.",
     "alert.cleared": "What an alert was raised for is well again; operators are told.",
     "alert.not_posted": "The alert webhook did not take an alert; it is posted again. See `error`.",

@@ -85,6 +85,7 @@ SERIES: tuple[Series, ...] = (
     _histogram(
         "message_latency_seconds", "From a server's receipt of a message until a hook took it.", "protocol", buckets=LONG
     ),
+    _histogram("canary_seconds", "From the sending of a probe mail until it was committed.", buckets=LONG),
     _histogram("hook_duration_seconds", "Length of hook calls, by kind of hook and how they ended.", "hook", "outcome"),
     _gauge("messages", "Messages in the ledger.", "state", "reason"),
     _gauge("backlog_messages", "Messages in the ledger that are not finished.", "state"),

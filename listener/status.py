@@ -48,6 +48,8 @@ class AccountStatus:
     next_retry: float | None = None
     token_expiry: float | None = None
     certificate_expiry: float | None = None
+    canary_due: float | None = None
+    """When the oldest probe under way should have come back; None: none is."""
     provider: str = "custom"
     lag: dict[Folder, int] = field(default_factory=dict)
     missing_folders: dict[Folder, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ LAYERS = {
     4: {"__main__", "commands", "demo", "supervisor"},
     3: {"receiver", "dispatcher", "outbox", "admin", "otlp", "notifier"},
     2: {"accounts", "ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
-    1: {"mailbox", "message", "tokens", "cases", "responder", "rules", "status", "budget"},
+    1: {"mailbox", "message", "tokens", "cases", "responder", "rules", "status", "budget", "canary"},
     0: {"series", "errors", "config", "backoff", "telemetry", "events", "systemd"},
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}

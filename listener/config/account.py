@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from .rules import Flood, Rule
+from .canary import Canary
 from .telling import Notify
 from .telling import Notify
 from .values import (
@@ -304,6 +305,7 @@ class Account(Table):
     rules: tuple[Rule, ...] = setting((), "What to do with mail before it comes into a case.", said="none", max_length=100)
     flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")
+    canary: Canary | None = setting(None, "Mail to itself, to see whether it arrives.", said="off")
     notify: Notify | None = setting(None, "Whom to tell of mail in its cases.", said="nobody")
     notify: Notify | None = setting(None, "Whom to tell of mail in its cases.", said="nobody")
     cases: Cases = setting(lambda given: {}, "What mail for a closed case does.")

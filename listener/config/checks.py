@@ -70,6 +70,8 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
         yield from _sign_in(account.sender, "sender", account, names)
     if account.reply is not None and account.sender is None:
         yield Conflict(("reply",), "automatic replies need to be sent by somebody: add [accounts.sender]", (("sender",),))
+    if account.canary is not None and account.sender is None:
+        yield Conflict(("canary",), "probe mails need to be sent by somebody: add [accounts.sender]", (("sender",),))
     if account.notify is not None and account.sender is None:
         yield Conflict(("notify",), "notifications need to be sent by somebody: add [accounts.sender]", (("sender",),))
     yield from _hooks(account.hooks, names)

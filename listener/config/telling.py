@@ -6,9 +6,9 @@ from typing import Literal
 
 from .values import REQUIRED, AccountFile, Address, Duration, Table, Text, setting
 
-AlertKind = Literal["auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring"]
+AlertKind = Literal["auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring", "canary"]
 ALL_ALERTS: tuple[AlertKind, ...] = (
-    *("auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring"),
+    *("auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring", "canary"),
 )
 DAY = 86_400.0
 
@@ -48,7 +48,7 @@ class Alerts(Table):
     on: tuple[AlertKind, ...] = setting(
         ALL_ALERTS,
         "Which: a refused sign-in, a lost consent, a parked account, a server that cannot be reached for `unreachable_after`, "
-        "a sender that cannot send, dead messages, messages in quarantine, what expires soon.",
+        "a sender that cannot send, dead messages, messages in quarantine, what expires soon, a probe that does not arrive.",
         said="all",
         example=["auth_failed", "needs_consent", "dead"],
     )

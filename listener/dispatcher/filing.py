@@ -23,7 +23,7 @@ import structlog
 from ..errors import LedgerError, ParseCrash, ParseTimeout
 from ..ledger import DueEntry, Ended, FiledAs, Ledger, Parsed, State
 from ..message.model import InboundMessage, Trust
-from .judging import RULE, judged
+from .judging import CANARY, RULE, judged
 from .patience import together, until_writable
 from .plan import AccountPlan, DispatchLimits, Observer
 
@@ -272,6 +272,9 @@ class Filing:
                 log.debug("message.filed", entry=work.id, account=work.account, case=became)
                 continue
             state, reason = (became.state, became.reason) if isinstance(became, Ended) else _ended(work.parsed)
+            if reason == CANARY and work.parsed.detail:
+                self._observer.canary(work.account, work.parsed.detail["sent_at"], work.parsed.detail["staged_at"])
+                continue
             held += reason == FLOOD
             self._observer.set_aside(state, reason)
             tell = log.info if reason in (FLOOD, DUPLICATE) or reason.startswith(RULE) else log.warning

@@ -17,12 +17,17 @@ from ..message.tree import header
 from ..rules import ANSWERS, RELEASED, Accept, FloodLimit, Ignore, Quarantine, Subject, judge, sender_of
 from .plan import AccountPlan
 
+CANARY = "canary"
+"""The reason why a probe of ours ends before rules, cases and hooks."""
 RULE = "rule"
 """What reasons begin with that a rule gave; metrics count it and nothing behind it."""
 
 
 def judged(due: DueEntry, message: InboundMessage, plan: AccountPlan) -> Parsed:
     """What is to be filed: the message, or that it ends before a case, and by which rule."""
+    sent_at = plan.probe(message.message_id, due.accepted_at)
+    if sent_at is not None:
+        return Parsed(due.id, message, State.IGNORED, CANARY, {"sent_at": sent_at, "staged_at": due.accepted_at})
     if due.released:
         return Parsed(due.id, message, detail={"let_through": RELEASED})
     answers = plan.answers(message)

@@ -14,11 +14,16 @@ def _never(_: InboundMessage) -> bool:
     return False
 
 
+def _no_probe(message_id: str, accepted_at: float) -> float | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class AccountPlan:
     """One account's hooks in order, by the names of their hosts; whose verdicts on senders it believes; and its rules.
 
-    `flood` None: no limit. `answers` says whether a message bears a valid token of ours; `cases` is how its case is found.
+    `flood` None: no limit. `probe` says when the mail of that Message-ID was sent, if it is a probe of ours (canary.py), given
+    when it was accepted. `answers` says whether a message bears a valid token of ours; `cases` is how its case is found.
     """
 
     hooks: tuple[str, ...] = ()
@@ -27,6 +32,7 @@ class AccountPlan:
     flood: FloodLimit | None = None
     answers: Callable[[InboundMessage], bool] = _never
     cases: CaseRules = CaseRules()  # noqa: RUF009  (frozen)
+    probe: Callable[[str, float], float | None] = _no_probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +67,7 @@ class Observer:
     """A hook of that kind (python, webhook, command) was called: how it ended (done, ignored, deferred, failed, dead) and how
     many seconds it took.
     """
+    canary: Callable[[str, float, float], None] = _nothing
+    """A probe of that account was found: when it was sent, and when it was committed (POSIX seconds)."""
     latency: Callable[[str, float], None] = _nothing
     """A hook took a message of that account, so many seconds after its server received it."""

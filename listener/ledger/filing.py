@@ -65,8 +65,9 @@ def due_entries(
 
 
 def _due_entry(connection: sqlite3.Connection, entry: int, epoch: int) -> DueEntry:
-    account, folder, received_at, life, attempts, octets, released = connection.execute(_SQL["due_entry"], (entry,)).fetchone()
-    return DueEntry(entry, account, folder, received_at, life < epoch or attempts > 0, attempts, octets, released)
+    row = connection.execute(_SQL["due_entry"], (entry,)).fetchone()
+    account, folder, received_at, life, attempts, octets, released, accepted_at = row
+    return DueEntry(entry, account, folder, received_at, life < epoch or attempts > 0, attempts, octets, released, accepted_at)
 
 
 def parse_attempted(tx: Transaction, entry: int) -> int:

@@ -88,6 +88,7 @@ class DueEntry:
     attempts: int
     octets: bytes
     released: str = ""
+    accepted_at: float = 0.0
     """The reason of the quarantine that it was released from; "": of none."""
 
 

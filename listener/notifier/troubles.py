@@ -69,6 +69,8 @@ def _states(facts: Facts, settings: Alerts) -> Iterator[tuple[str, str, str]]:
                 status.id,
                 f"no round trip with its server since {since}: {status.last_error or 'no reason given'}",
             )
+        if status.canary_due is not None and facts.now > status.canary_due:
+            yield "canary", status.id, f"a probe mail to itself should have arrived by {_moment(status.canary_due)}"
         if status.sender_error:
             yield "sender", status.id, f"its mail cannot be sent: {status.sender_error}"
 

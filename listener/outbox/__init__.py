@@ -28,6 +28,7 @@ from ..ledger import Ledger
 from ..ledger.responses import ResponseState
 from ..responder.budgets import breaker_open
 from .carriers import open_carrier
+from .composing import sender_address
 from .lane import Lane, repeat_at
 from .patience import until_writable
 from .plan import Carrier, Observer, OpenCarrier, Parcel, SendingPlan, plan_of
@@ -42,6 +43,7 @@ __all__ = [
     "SendingPlan",
     "open_carrier",
     "plan_of",
+    "sender_address",
     "template_faults",
 ]
 

@@ -40,6 +40,7 @@ from ..hooks import HookHost
 from ..hooks.build import start_hosts, stop_hosts
 from ..systemd import Notifier
 from .account_runner import Shared, described
+from .canary import Canaries
 from .fleet import Fleet
 from .keeper import Work, keep
 from .looking_after import Steering, nothing, open_book, open_desk, parked_accounts, whole
@@ -152,6 +153,7 @@ class Supervisor:
             self._telling = await open_telling(self.config, self.ledger, self._fleet.statuses, self._now, self._chance.uniform)
             undo.push_async_callback(self._telling.close)
             self._exporter = open_exporter(self.config.otlp, self.ledger, self.metrics, self.health, self._now)
+            self._canaries = self._make_canaries()
             self._parser = self._seams.make_parser(self.config.limits)
             self._dispatcher = self._make_dispatcher()
             self._sending = self._open_sending()
@@ -165,10 +167,17 @@ class Supervisor:
             self._hosts,
             self._plans,
             limits_of(self.config),
-            Observer(metrics.count_filed, metrics.count_set_aside, metrics.count_delivered, self._note_latency),
+            Observer(
+                metrics.count_filed, metrics.count_set_aside, metrics.count_delivered, self._canaries.seen, self._note_latency
+            ),
             now=self._now,
             uniform=self._chance.uniform,
         )
+
+    def _make_canaries(self) -> Canaries:
+        ways = (self._tokens.token_of, self._seams.open_carrier, self.metrics, self._now)
+        keys = lambda: keyring_of(self.config.listener, self.config.accounts)  # noqa: E731  (read anew: it may be rotated)
+        return Canaries(lambda: self.config, keys, self._fleet.statuses, *ways)
 
     def _open_sending(self) -> Sending:
         about = (self.config, self.ledger, self._tokens, self.metrics, self._seams.open_carrier)
@@ -198,6 +207,7 @@ class Supervisor:
         self._tasks.append(self._keep("retention", partial(retain, self.ledger, lambda: self.config, self._now)))
         self._tasks.append(self._keep("outbox", self._sending.outbox.run))
         self._tasks.append(self._keep("notifier", self._telling.notifier.run))
+        self._tasks.append(self._keep("canaries", self._canaries.run))
         if self._exporter is not None:
             self._tasks.append(self._keep("otlp", self._exporter.run))
         await self._fleet.start(self.config.accounts, self.config)

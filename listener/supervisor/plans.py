@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from .. import canary
 from ..cases.settings import rules_of
 from ..config import Account, Config, Listener
 from ..credentials.sealing import keyring
@@ -40,4 +41,5 @@ def plan_of(account: Account, config: Config, keys: Keyring) -> AccountPlan:
         limit,
         partial(keys.knows, account=account.id),
         rules_of(account, keys),
+        partial(canary.sent_at, keys, account.id),
     )

@@ -5,7 +5,7 @@ SELECT e.id, length(r.octets) FROM entries AS e INDEXED BY entries_due JOIN raw 
 WHERE e.state = 'accepted' ORDER BY e.epoch, e.id;
 
 -- name: due_entry
-SELECT e.account, e.folder, e.received_at, e.epoch, e.attempts, r.octets, e.released FROM entries AS e JOIN raw AS r ON r.id = e.raw
+SELECT e.account, e.folder, e.received_at, e.epoch, e.attempts, r.octets, e.released, e.accepted_at FROM entries AS e JOIN raw AS r ON r.id = e.raw
 WHERE e.id = ?;
 
 -- name: parse_attempted
