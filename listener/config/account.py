@@ -38,6 +38,10 @@ from .values import (
 MAX_IDLE = 28 * 60.0  # seconds; RFC 2177 §3: a server may drop us after 30 minutes
 
 
+TOPMOST = "topmost-no-authserv-id"
+"""The authserv_id of who writes none: Microsoft 365."""
+
+
 class ReceiverProtocol(StrEnum):
     """How mail is received."""
 
@@ -215,6 +219,26 @@ class Trust(Table):
         said="by preset, else none",
         example="mx.example.com",
     )
+    own_received: Count = setting(
+        0,
+        "How many `Received` fields your own servers put above their `Authentication-Results`. 0: theirs stand on top. Milters "
+        "(OpenDMARC, rspamd) write theirs below the border's `Received`: 1. Only where your border takes out what others wrote "
+        "under its `authserv_id`, or a sender can vouch for itself.",
+        ge=0,
+        le=5,
+    )
+    own_results: Count = setting(
+        1,
+        "With `own_received`: how many `Authentication-Results` your border writes, one for each milter. What stands below "
+        "these counts for nothing.",
+        ge=1,
+        le=5,
+    )
+    verify_dkim: Flag = setting(
+        False,
+        "Verify DKIM signatures ourselves where nobody's verdict is believed; asks the DNS for each sender's key. Needs the "
+        'extra `dkim` (`pip install "listener[dkim]"`).',
+    )
 
 
 class Reply(Table):
@@ -302,6 +326,14 @@ class Account(Table):
     receiver: Receiver = setting(REQUIRED, "Where its mail comes from.")
     sender: Sender | None = setting(None, "How its answers are sent.", said="none")
     trust: Trust = setting(lambda given: {}, "Whose verdict on senders to believe.", said="by preset")
+    reply_markers: tuple[Text, ...] = setting(
+        (),
+        "Further phrases that say where an answer ends, such as the one in your own notifications: from a line with it on, all "
+        "is quoted.",
+        said="the usual English ones",
+        example=["Please write above this line"],
+        max_length=20,
+    )
     rules: tuple[Rule, ...] = setting((), "What to do with mail before it comes into a case.", said="none", max_length=100)
     flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")

@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import Account, Admin, Alerts, Command, Grant, Limits, OAuthProfile, Otlp, Receiver, Security, Sender, Webhook
+from . import Account, Admin, Alerts, Command, Grant, Limits, OAuthProfile, Otlp, Receiver, Security, Sender, Trust, Webhook
+from .account import TOPMOST
 from .faults import did_you_mean
 from .presets import Provider, providers, takes_passwords
 from .toml_lines import Path as KeyPath
@@ -65,6 +66,7 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
     yield from _folders(account.receiver)
     if account.receiver.must_be_refused is not None and account.receiver.protocol != "graph":
         yield Conflict(("receiver", "must_be_refused"), "is tried with Microsoft Graph only", (("receiver", "protocol"),))
+    yield from _trust(account.trust)
     if account.sender is not None:
         yield from _server(account.sender, "sender", account, provider)
         yield from _sign_in(account.sender, "sender", account, names)
@@ -166,6 +168,14 @@ def _folders(receiver: Receiver) -> Iterator[Conflict]:
 
 def _folder_key(name: str) -> str:
     return "INBOX" if name.upper() == "INBOX" else name  # RFC 9051 §5.1: INBOX alone is case-insensitive
+
+
+def _trust(trust: Trust) -> Iterator[Conflict]:
+    if trust.own_received and trust.authserv_id in (None, TOPMOST):
+        reason = "needs the authserv_id that your border writes: without it every sender could be its own witness"
+        yield Conflict(("trust", "own_received"), reason, (("trust", "authserv_id"),))
+    if trust.verify_dkim and not all(map(find_spec, ("dkim", "dns"))):
+        yield Conflict(("trust", "verify_dkim"), 'needs the extra `dkim`: pip install "listener[dkim]"')
 
 
 def _hooks(hooks: Iterable[str], names: Names) -> Iterator[Conflict]:

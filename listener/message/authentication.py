@@ -4,6 +4,8 @@
 
 1. Only fields of our own boundary count: those above the Received field with which the message crossed it, because every
    sender can write the ones below. Gmail writes its field below and a copy above, as ARC-Authentication-Results: that counts.
+   A border that writes its fields below its own Received (milters) is believed only as far as the account says
+   (`Trust.own_received`, `own_results`): the first so many fields directly below so many Received fields.
 2. A field counts by its authserv-id, compared whole; for Microsoft 365, which writes none, only the topmost field counts.
 3. PASS is an aligned DMARC pass, or an aligned DKIM pass where DMARC says nothing, for exactly one From address. FAIL is a
    DMARC or composite failure. Anything odd (another version, a method reported twice, several From) is UNKNOWN.
@@ -13,7 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final, NamedTuple
+
+from publicsuffixlist import PublicSuffixList
 
 from .model import Address, Authentication, Trust, Verdict
 from .structure import Part
@@ -57,7 +62,7 @@ class Field(NamedTuple):
 def judge(root: Part, from_addresses: Sequence[Address], trust: Trust) -> Authentication:
     """The verdict on the one From domain, and whose it is. Linear; never raises."""
     if trust.authserv_id:
-        believed = _with_id(root, trust.authserv_id.strip().lower())
+        believed = _with_id(root, trust)
         trusted = trust.authserv_id
     elif trust.topmost_without_id:
         believed = _topmost(root)
@@ -66,7 +71,7 @@ def judge(root: Part, from_addresses: Sequence[Address], trust: Trust) -> Authen
         return Authentication()
     if not believed:
         return Authentication()
-    domain = _only_domain(root, from_addresses)
+    domain = only_domain(len(root.get_all("from")), from_addresses)
     if not domain or any(field.version not in ("", "1") for field in believed):
         return Authentication(Verdict.UNKNOWN, trusted)
     return Authentication(_verdict([result for field in believed for result in field.results], domain), trusted)
@@ -85,9 +90,12 @@ def parse(value: str, sealed: bool = False) -> Field:
     return Field(name, version, [found for segment in segments[:MAX_RESULTS] if (found := _result(segment))])
 
 
-def _with_id(root: Part, wanted: str) -> list[Field]:
+def _with_id(root: Part, trust: Trust) -> list[Field]:
     """Our own fields; where there are none, what our server put into its ARC set, which says the same."""
+    wanted = (trust.authserv_id or "").strip().lower()
     boundary = list(_boundary(root, wanted))
+    if trust.own_received:
+        boundary += _below(root, wanted, trust)
     plain = [parse(value) for name, value in boundary if name == "authentication-results"]
     found = [field for field in plain if field.authserv_id == wanted]
     if found:
@@ -106,11 +114,25 @@ def _topmost(root: Part) -> list[Field]:
 
 def _boundary(root: Part, *ours: str) -> Iterator[tuple[str, str]]:
     """The fields above the Received field with which the message came from outside."""
-    domains = tuple(_organisation(host) for host in ours)
+    domains = tuple(organisation(host) for host in ours)
     for name, value in root.headers[:MAX_FIELDS]:
         if name == "received" and not _is_internal(value, domains):
             return
         yield name, value
+
+
+def _below(root: Part, wanted: str, trust: Trust) -> list[tuple[str, str]]:
+    """The first results below our border's own Received fields. Hops within our own network are not counted."""
+    domains, passed = (organisation(wanted),), 0
+    found: list[tuple[str, str]] = []
+    for name, value in root.headers[:MAX_FIELDS]:
+        if name == "received" and not _is_internal(value, domains):
+            passed += 1
+            if passed > trust.own_received:
+                break
+        elif passed == trust.own_received and name == "authentication-results":
+            found.append((name, value))
+    return found[: trust.own_results]
 
 
 def _is_internal(received: str, domains: tuple[str, ...]) -> bool:
@@ -149,12 +171,12 @@ def _verdict(results: list[Result], domain: str) -> Verdict:
         return Verdict.PASS if _domain(dmarc.properties.get("header.from", domain)) == domain else Verdict.UNKNOWN
     dkim = (result.properties for result in results if result.method == "dkim" and result.result == "pass")
     signers = (_domain(found.get("header.d") or found.get("header.i", "").rpartition("@")[2]) for found in dkim)
-    return Verdict.PASS if any(_aligned(signer, domain) for signer in signers) else Verdict.UNKNOWN
+    return Verdict.PASS if any(aligned(signer, domain) for signer in signers) else Verdict.UNKNOWN
 
 
-def _only_domain(root: Part, from_addresses: Sequence[Address]) -> str:
-    """The domain of the only mailbox of the only From field (R-66), or ""."""
-    if len(root.get_all("from")) != 1 or len(from_addresses) != 1:
+def only_domain(fields: int, from_addresses: Sequence[Address]) -> str:
+    """The domain of the only mailbox of the only From field (R-66) of so many, or ""."""
+    if fields != 1 or len(from_addresses) != 1:
         return ""
     return _domain(from_addresses[0].address.rpartition("@")[2])
 
@@ -172,19 +194,19 @@ def _domain(text: str) -> str:
         return ""
 
 
-def _aligned(signer: str, domain: str) -> bool:
-    """Relaxed alignment (RFC 7489 §3.1.1), where the shorter one is surely no public suffix."""
-    if not signer or not domain:
-        return False
-    longer, shorter = (signer, domain) if len(signer) > len(domain) else (domain, signer)
-    return longer == shorter or (longer.endswith("." + shorter) and _organisation(longer) == _organisation(shorter))
+def aligned(signer: str, domain: str) -> bool:
+    """Relaxed alignment (RFC 7489 §3.1.1): the same organisational domain."""
+    return bool(signer and domain) and (signer == domain or organisation(signer) == organisation(domain))
 
 
-def _organisation(host: str) -> str:
-    """The registered domain, as far as it can be told without the public suffix list: two labels, three under `co.uk`."""
-    labels = host.split(".")
-    three = len(labels) > 2 and len(labels[-1]) == 2 and (len(labels[-2]) <= 3 or labels[-2] in ("gouv", "info", "asso"))
-    return ".".join(labels[-3:] if three else labels[-2:])
+def organisation(host: str) -> str:
+    """The organisational domain by the public suffix list (RFC 7489 §3.2); a public suffix is its own."""
+    return _suffixes().privatesuffix(host) or host
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
 
 
 def _result(segment: str) -> Result | None:

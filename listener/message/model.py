@@ -121,10 +121,19 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose Authentication-Results to believe (R-76): a literal authserv-id, the topmost field without one, or nobody's."""
+    """What an account's settings say about reading its mail.
+
+    Whose Authentication-Results to believe (R-76): a literal authserv-id, the topmost field without one, or nobody's. Where our
+    border writes them below its own Received fields, `own_received` of these are passed over, and the next `own_results` fields
+    count. `verify_dkim`: look ourselves where nobody's word counts. `reply_markers`: further "reply above this line" phrases.
+    """
 
     authserv_id: str | None = None
     topmost_without_id: bool = False
+    own_received: int = 0
+    own_results: int = 1
+    verify_dkim: bool = False
+    reply_markers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         delivered_to=addresses.delivered_to(value for name in DELIVERED for value in root.get_all(name)),
         text=texts.text,
         html=texts.html,
-        reply=reply.extract(texts.text, texts.html if texts.from_html else None),
+        reply=reply.extract(texts.text, texts.html if texts.from_html else None, trust.reply_markers),
         attachments=attachments.described(found),
         kind=kind,
         automatic=automatic,

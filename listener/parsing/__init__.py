@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from ..message import InboundMessage, Trust, parse_quickly
+from ..errors import MessageFailure
+from ..message import InboundMessage, Trust, dkim, parse_quickly
+from ..message.model import Verdict
+from .keys import LookUp, ask_dns, gathered
 from .worker import DEADLINE, MEMORY, Worker
 
 DIRECT_OCTETS = 8 * 1024
@@ -26,7 +30,10 @@ __all__ = ["DIRECT_OCTETS", "Parser"]
 class Parser:
     """A thread for what is quick and a few worker processes for what is not. Processes start when they are first needed."""
 
-    def __init__(self, *, workers: int | None = None, deadline: float = DEADLINE, memory: int = MEMORY) -> None:
+    def __init__(
+        self, *, workers: int | None = None, deadline: float = DEADLINE, memory: int = MEMORY, look_up: LookUp = ask_dns
+    ) -> None:
+        self._look_up = look_up
         count = workers or min(2, os.cpu_count() or 1)
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._workers = [Worker(deadline=deadline, memory=memory) for _ in range(count)]
@@ -40,6 +47,22 @@ class Parser:
 
         Raises ParseTimeout when it took too long and ParseCrash when it killed its worker (memory, processor time).
         """
+        message = await self._understood(octets, trust, isolated)
+        if trust.verify_dkim and message.authentication.verdict is Verdict.UNKNOWN:
+            return await self._with_signatures(message, octets, trust)
+        return message
+
+    async def _with_signatures(self, message: InboundMessage, octets: bytes, trust: Trust) -> InboundMessage:
+        """Looked at by ourselves, in a worker: what a signature can cost is not known."""
+        keys = await gathered(dkim.key_names(octets), self._look_up)
+        if not keys:
+            return message
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._waiting, self._in_worker, octets, trust, keys)
+        except MessageFailure:  # its signatures cost too much: nobody vouches for it, and that is all
+            return message
+
+    async def _understood(self, octets: bytes, trust: Trust, isolated: bool) -> InboundMessage:
         loop = asyncio.get_running_loop()
         if not isolated:
             if len(octets) <= DIRECT_OCTETS and octets.count(b"\n") <= DIRECT_LINES:
@@ -60,9 +83,9 @@ class Parser:
         for worker in self._workers:
             worker.kill()
 
-    def _in_worker(self, octets: bytes, trust: Trust) -> InboundMessage:
+    def _in_worker(self, octets: bytes, trust: Trust, keys: Mapping[str, str] | None = None) -> InboundMessage:
         worker = self._idle.get()
         try:
-            return worker.parse(octets, trust)
+            return worker.parse(octets, trust, keys)
         finally:
             self._idle.put(worker)

@@ -11,7 +11,7 @@ import resource
 import sys
 from typing import BinaryIO
 
-from ..message import attachment_contents, parse
+from ..message import attachment_contents, dkim, parse
 from . import protocol
 
 
@@ -32,9 +32,11 @@ def main() -> None:
 
 
 def _answer(head: bytes, octets: bytes) -> list[bytes]:
-    trust, with_contents = protocol.read_head(head)
-    message = parse(octets, trust)
-    contents = attachment_contents(octets) if with_contents else []
+    asked = protocol.read_head(head)
+    message = parse(octets, asked.trust)
+    if asked.keys:
+        message = dkim.judged(message, octets, asked.keys)
+    contents = attachment_contents(octets) if asked.contents else []
     return protocol.answer(message, contents)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import NamedTuple
 
 from ..message import InboundMessage, Trust
@@ -30,17 +32,27 @@ class Answer(NamedTuple):
         return InboundMessage.from_json(json.loads(self.json))
 
 
-def request(octets: bytes, trust: Trust, *, contents: bool = False) -> tuple[bytes, bytes]:
+class Head(NamedTuple):
+    """What a request asks. `keys`: DKIM keys by their DNS names, where signatures are to be looked at."""
+
+    trust: Trust
+    contents: bool
+    keys: dict[str, str]
+
+
+def request(
+    octets: bytes, trust: Trust, *, contents: bool = False, keys: Mapping[str, str] | None = None
+) -> tuple[bytes, bytes]:
     """The two pieces of a request, to be written one after the other (a large body is not copied)."""
-    fields = {"authserv_id": trust.authserv_id, "topmost_without_id": trust.topmost_without_id, "contents": contents}
-    head = json.dumps(fields).encode()
+    head = json.dumps({"trust": asdict(trust), "contents": contents, "keys": dict(keys or {})}).encode()
     return FRAME.pack(len(head), len(octets)) + head, octets
 
 
-def read_head(head: bytes) -> tuple[Trust, bool]:
-    """The trust that a request's head names, and whether it asks for contents."""
+def read_head(head: bytes) -> Head:
+    """What the request asks."""
     fields = json.loads(head)
-    return Trust(fields["authserv_id"], fields["topmost_without_id"]), fields["contents"]
+    trust = fields["trust"]
+    return Head(Trust(**trust | {"reply_markers": tuple(trust["reply_markers"])}), fields["contents"], fields["keys"])
 
 
 def answer(message: InboundMessage, contents: list[bytes]) -> list[bytes]:

@@ -12,6 +12,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import ParseCrash, ParseTimeout
@@ -41,22 +42,24 @@ class Worker:
         """The child's process id while there is one."""
         return self._process.pid if self._process else None
 
-    def parse(self, octets: bytes, trust: Trust) -> InboundMessage:
-        """The message, understood in the child. Raises as `ask` does."""
+    def parse(self, octets: bytes, trust: Trust, keys: Mapping[str, str] | None = None) -> InboundMessage:
+        """The message, understood in the child; with DKIM `keys` by name its signatures too. Raises as `ask` does."""
         try:
-            return self.ask(octets, trust).message()
+            return self.ask(octets, trust, keys=keys).message()
         except (KeyError, TypeError, ValueError) as error:
             self.kill()
             raise ParseCrash(f"the parse worker answered nonsense ({type(error).__name__})") from None
 
-    def ask(self, octets: bytes, trust: Trust, *, contents: bool = False) -> protocol.Answer:
+    def ask(
+        self, octets: bytes, trust: Trust, *, contents: bool = False, keys: Mapping[str, str] | None = None
+    ) -> protocol.Answer:
         """The child's answer as it came.
 
         Raises ParseTimeout after the deadline, ParseCrash when the child died or answered nonsense.
         """
         process = self._running()
         try:
-            request = protocol.request(octets, trust, contents=contents)
+            request = protocol.request(octets, trust, contents=contents, keys=keys)
             answer = _exchange(process, request, time.monotonic() + self._deadline)
         except TimeoutError:
             self.kill()

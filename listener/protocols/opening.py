@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from ..config import Account, Config, ReceiverProtocol
+from ..config.account import TOPMOST
 from ..credentials import TokenOf, credentials_of, endpoint_of
 from ..errors import PermanentFailure
 from ..mailbox import Mailbox
@@ -21,8 +22,6 @@ from .pop3.mailbox import Pop3Mailbox, Pop3Settings
 
 Trace = Callable[[str, bytes | str], None]
 """Told a direction (`C` or `>` ours, `S` or `<` theirs) and one line, without secrets, literals and texts of messages."""
-TOPMOST = "topmost-no-authserv-id"
-"""Microsoft 365 writes no authserv-id; the topmost field is its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -85,8 +84,15 @@ async def _open_graph(account: Account, config: Config, token_of: TokenOf, read_
 
 def trust_of(account: Account) -> Trust:
     """Whose verdicts on senders this account believes."""
-    believed = account.trust.authserv_id
-    return Trust(topmost_without_id=True) if believed == TOPMOST else Trust(believed)
+    said = account.trust
+    return Trust(
+        authserv_id=None if said.authserv_id == TOPMOST else said.authserv_id,
+        topmost_without_id=said.authserv_id == TOPMOST,
+        own_received=said.own_received,
+        own_results=said.own_results,
+        verify_dkim=said.verify_dkim,
+        reply_markers=account.reply_markers,
+    )
 
 
 _OPEN: dict[ReceiverProtocol, Callable[[Account, Config, TokenOf, bool, Trace | None], Awaitable[Mailbox]]] = {

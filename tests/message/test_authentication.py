@@ -242,3 +242,64 @@ def test_nothing_is_raised_whatever_the_field_says(pieces: list[str]):
 def test_nothing_below_the_border_can_make_a_pass(pieces: list[str], trust: Trust):
     forged = "Authentication-Results: " + "".join(pieces).replace("\r", "").replace("\n", "")
     assert verdict(BORDER, forged, PASSED, EXO_PASSED, FROM, trust=trust) is Verdict.UNKNOWN
+
+
+# --- borders that write their results below their own Received (milters) --------------------------------------------------
+
+MILTERED = Trust(authserv_id="mx.example.com", own_received=1)
+
+
+def test_below_the_border_counts_where_the_account_says_that_its_own_results_stand_there():
+    assert verdict(BORDER, PASSED, FROM, trust=MILTERED) is Verdict.PASS
+    assert verdict(BORDER, PASSED, FROM) is Verdict.UNKNOWN
+
+
+def test_hops_within_our_own_network_above_the_border_are_not_counted():
+    assert verdict(INSIDE, BORDER, PASSED, FROM, trust=MILTERED) is Verdict.PASS
+
+
+def test_what_was_forged_below_our_milters_results_counts_for_nothing():
+    failed = PASSED.replace("dmarc=pass", "dmarc=fail")
+    assert verdict(BORDER, failed, PASSED, FROM, trust=MILTERED) is Verdict.FAIL
+    nothing = "Authentication-Results: mx.example.com; none"
+    assert verdict(BORDER, nothing, PASSED, FROM, trust=MILTERED) is Verdict.UNKNOWN
+
+
+def test_the_results_of_several_milters_count_and_no_further_ones():
+    dkim = "Authentication-Results: mx.example.com; dkim=none"
+    spf = "Authentication-Results: mx.example.com; spf=fail"
+    several = Trust(authserv_id="mx.example.com", own_received=1, own_results=2)
+    assert verdict(BORDER, dkim, PASSED, FROM, trust=several) is Verdict.PASS
+    assert verdict(BORDER, dkim, spf, PASSED, FROM, trust=several) is Verdict.UNKNOWN
+
+
+def test_another_servers_field_in_our_milters_place_uses_it_up():
+    theirs = PASSED.replace("mx.example.com", "mx.customer.example")
+    assert verdict(BORDER, theirs, PASSED, FROM, trust=MILTERED) is Verdict.UNKNOWN
+
+
+def test_below_the_next_hop_nothing_counts():
+    sender = "Received: from home (home.customer.example [192.0.2.8]) by mail.customer.example; date"
+    assert verdict(BORDER, sender, PASSED, FROM, trust=MILTERED) is Verdict.UNKNOWN
+    assert verdict(sender.replace("Received", "X-Received"), PASSED, trust=MILTERED) is Verdict.UNKNOWN
+
+
+def test_without_an_authserv_id_no_number_of_hops_makes_a_witness():
+    assert judged(BORDER, PASSED, FROM, trust=Trust(own_received=1)) == Authentication()
+
+
+@pytest.mark.parametrize(
+    ("signer", "domain", "same"),
+    [
+        ("mail.example.co.uk", "example.co.uk", True),
+        ("a.mail.example.com", "b.example.com", True),
+        ("other.co.uk", "example.co.uk", False),
+        ("co.uk", "example.co.uk", False),
+        ("evil.github.io", "github.io", False),
+        ("evil.github.io", "good.github.io", False),
+        ("", "example.com", False),
+    ],
+)
+def test_alignment_is_by_the_organisational_domain_of_the_public_suffix_list(signer: str, domain: str, same: bool):
+    assert authentication.aligned(signer, domain) is same
+    assert authentication.aligned(domain, signer) is same
