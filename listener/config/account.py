@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from .rules import Flood, Rule
 from .canary import Canary
-from .telling import Notify
+from .rules import Flood, Rule
 from .telling import Notify
 from .values import (
     REQUIRED,
@@ -338,7 +337,6 @@ class Account(Table):
     flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")
     canary: Canary | None = setting(None, "Mail to itself, to see whether it arrives.", said="off")
-    notify: Notify | None = setting(None, "Whom to tell of mail in its cases.", said="nobody")
     notify: Notify | None = setting(None, "Whom to tell of mail in its cases.", said="nobody")
     cases: Cases = setting(lambda given: {}, "What mail for a closed case does.")
 
