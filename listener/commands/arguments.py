@@ -81,6 +81,7 @@ def _lists(commands: _Commands) -> None:
     messages.add_argument("--state", choices=STATES, metavar="STATE", help=f"one of {', '.join(STATES)}")
     _paging(messages, "--account", "--limit")
     cases = _command(commands, "cases", "asking:cases", "cases, newest first")
+    cases.add_argument("--status", choices=("open", "closed"), help="only these")
     _paging(cases, "--account", "--limit")
     said = "outgoing mail, newest first: sent, waiting, or suppressed and why"
     replies = _command(commands, "replies", "asking:replies", said)

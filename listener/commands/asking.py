@@ -62,7 +62,7 @@ def messages(arguments: argparse.Namespace) -> int:
 def cases(arguments: argparse.Namespace) -> int:
     """`listener cases`."""
     with _call(arguments) as call:
-        rows = call("cases", account=arguments.account, limit=arguments.limit)
+        rows = call("cases", account=arguments.account, status=arguments.status, limit=arguments.limit)
         _printer(arguments).rows(rows, CASES, empty="no cases")
     return 0
 

@@ -56,6 +56,24 @@ def test_what_a_stranger_wrote_never_reaches_the_terminal_as_control_characters(
         assert not set(out) & {"\x1b", "\u202e"}
 
 
+def test_a_case_is_closed_and_opened_again(listener, filled):
+    first = lines(listener("cases", "--json")[1])[0]["id"]
+    assert listener("close", first)[:2] == (0, f"{first}: closed\n")
+    assert [case["id"] for case in lines(listener("cases", "--json", "--status", "closed")[1])] == [first]
+    assert lines(listener("reopen", first, "--json")[1]) == [{"id": first, "account": "support", "status": "open"}]
+    assert listener("cases", "--json", "--status", "closed")[1] == ""
+    code, _, err = listener("close", "NOPE")
+    assert (code, err.count("no case 'NOPE'")) == (1, 1)
+
+
+def test_a_case_shows_who_takes_part_and_how_each_message_stands(listener, filled):
+    case = next(case for case in lines(listener("cases", "--json")[1]) if case["subject"] == "The lamp")
+    (whole,) = lines(listener("case", case["id"], "--json")[1])
+    assert whole["participants"][0] | {"name": ""} == {"name": "", "address": "ann@example.com", "role": "requester"}
+    assert [(entry["unverified"], entry["note"]) for entry in whole["entries"]] == [(False, False)] * len(whole["entries"])
+    assert whole["related"] == []
+
+
 def test_cases_and_one_case(listener, filled):
     cases = lines(listener("cases", "--json")[1])
     assert list(cases[0]) == CASE
