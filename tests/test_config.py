@@ -201,3 +201,18 @@ def test_who_only_asks_the_daemon_need_not_read_its_secrets(write, tmp_path: Pat
     with pytest.raises(ConfigurationError):
         load(path, environment={})
     assert load(path, environment={}, check_files=False).accounts[0].id
+
+
+def test_what_mail_for_a_closed_case_does_is_a_setting(write) -> None:
+    plain = load_text(write, ONE).accounts[0].cases
+    assert (plain.closed, plain.reopen_within) == ("reopen", None)
+    chosen = load_text(write, ONE + '[accounts.cases]\nclosed = "follow_up"\nreopen_within = "30d"\n').accounts[0].cases
+    assert (chosen.closed, chosen.reopen_within) == ("follow_up", 30 * 86400.0)
+
+
+def test_former_keys_must_be_there(write, tmp_path: Path) -> None:
+    (tmp_path / "old-key").write_text("a long enough former key\n")
+    text = ONE.replace('state_dir = "state"', 'state_dir = "state"\nold_key_files = ["old-key"]')
+    assert load_text(write, text).listener.old_key_files == (tmp_path / "old-key",)
+    with pytest.raises(ConfigurationError, match="gone-key"):
+        load_text(write, text.replace("old-key", "gone-key"))
