@@ -76,7 +76,9 @@ def _daemon(commands: _Commands) -> None:
 
 
 def _lists(commands: _Commands) -> None:
-    _command(commands, "accounts", "asking:accounts", "every account with its progress")
+    accounts = _command(commands, "accounts", "asking:accounts", "every account with its progress")
+    accounts.add_argument("export", nargs="?", choices=("export",), help="print one of the console as TOML, without secrets")
+    accounts.add_argument("account", nargs="?", metavar="ACCOUNT", help="which one")
     messages = _command(commands, "messages", "asking:messages", "messages, newest first")
     messages.add_argument("--state", choices=STATES, metavar="STATE", help=f"one of {', '.join(STATES)}")
     _paging(messages, "--account", "--limit")

@@ -18,7 +18,7 @@ from .control import Call, CommandFailed, verbs
 from .printing import Printer, harmless
 from .settings import configuration
 
-ACCOUNTS = ("id", "protocol", "state", "since", "last_success", "lag_messages", "last_error")
+ACCOUNTS = ("id", "source", "protocol", "state", "since", "last_success", "lag_messages", "last_error")
 MESSAGES = ("id", "account", "state", "received_at", "from", "subject", "case", "reason")
 CASES = ("id", "account", "status", "messages", "requester", "subject", "reference", "updated_at")
 ENTRIES = ("id", "state", "received_at", "from", "subject", "standing", "reason")
@@ -34,8 +34,14 @@ DELIVERIES = ("hook", "state", "attempts", "due_at", "reason", "answer")
 
 
 def accounts(arguments: argparse.Namespace) -> int:
-    """`listener accounts`."""
+    """`listener accounts [export ACCOUNT]`."""
+    if arguments.export and arguments.account is None:
+        raise CommandFailed("which account? listener accounts export ACCOUNT")
     with _call(arguments) as call:
+        if arguments.export:
+            found = call("export_account", account=arguments.account)
+            _printer(arguments).json(found) if arguments.json else print(found["toml"], end="")
+            return 0
         rows = _every_page(call, "accounts")
     _printer(arguments).rows(rows, ACCOUNTS, empty="no accounts are configured")
     return 0
@@ -261,8 +267,10 @@ async def _local(config: Config) -> AsyncIterator[Any]:
     from ..ledger import Ledger
 
     ledger = await Ledger.open(config.listener.state_dir, expect_state=config.listener.expect_state)
+    from .standing import desk_of
     try:
-        protocols = {account.id: account.receiver.protocol.value for account in config.accounts}
-        yield Verbs(ledger, Ledgerwise(ledger, protocols, config.listener))
+        desk = await desk_of(config, ledger)
+        protocols = {account.id: account.receiver.protocol.value for account in desk.config().accounts}
+        yield Verbs(ledger, Ledgerwise(ledger, protocols, config.listener), accounts_desk=desk)
     finally:
         await ledger.close()

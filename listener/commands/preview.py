@@ -34,11 +34,11 @@ def preview(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
     state_dir = config.listener.state_dir
     account = config.account(arguments.account)
-    if account is None:
-        raise CommandFailed(f"no account {arguments.account!r} in the configuration")
     if daemon_answers(state_dir):
         call = RemoteCall(state_dir / CONTROL_SOCKET)
         rows = call("preview", account=arguments.account, since=arguments.since, limit=arguments.limit)
+    elif account is None:
+        raise CommandFailed(f"no account {arguments.account!r} in the files; one of the console needs the daemon")
     else:
         rows = asyncio.run(_local(config, account, arguments.since, arguments.limit))
     printer = Printer(as_json=arguments.json)
