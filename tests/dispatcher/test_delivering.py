@@ -450,6 +450,17 @@ async def test_how_it_goes_is_told_to_metrics_and_log(ledger, dispatching):
     assert said[1] | {"error": "no", "attempt": 1, "entry": 2, "hook": "webhook:crm"} == said[1]
 
 
+async def test_the_time_since_the_server_received_it_is_told_once_a_hook_took_it(ledger, dispatching, clock):
+    told = []
+    clock.now += 42
+    hook = FakeHook("webhook:crm", lambda call: Ignored("not ours") if call.message.subject == "Mail 2" else Filed())
+    observer = Observer(latency=lambda account, seconds: told.append((account, round(seconds))))
+    async with dispatching(ledger, hook, observer=observer):
+        await receive(ledger, [mail(1), mail(2)])
+        await eventually(lambda: settled(ledger, 2))
+    assert told == [("support", 42)]
+
+
 async def test_a_drain_ends_although_the_disk_has_been_full_since_the_start(ledger, monkeypatch):
     tried = asyncio.Event()
 
