@@ -166,24 +166,18 @@ async def test_what_follows_while_something_is_held_waits_behind_it(ledger, limi
 
 
 async def test_a_sender_who_is_never_quiet_does_not_starve(ledger, limited, clock, states):
-    limit = FloodLimit(1, 60.0, 600.0)
-    async with limited(ledger, limit=limit) as dispatcher:
+    hours = 3600.0
+    async with limited(ledger, limit=FloodLimit(1, 60.0, 20 * hours)) as dispatcher:
+        began = clock.now
         await receive_at(ledger, [clock.now] * 2)
         await settled(ledger, states, {"done": 1, "quarantined(flood)": 1})
-        for number in range(3, 8):
-            clock.now += flood.LONGEST / 6
-            # as if something had come all the time: each arrival begins the quiet anew
-            await ledger._write(lambda tx: tx.connection.execute("UPDATE floods SET due_at = :now + 1", {"now": tx.now}))
+        for number, passed in ((3, 15), (4, 23)):  # each begins the quiet anew
+            clock.now = began + passed * hours
             await receive_at(ledger, [clock.now], first=number)
             await settled(ledger, states, {"done": 1, "quarantined(flood)": number - 1})
-        clock.now += flood.LONGEST / 6
-        await receive_at(ledger, [clock.now], first=8)
-        await pass_time(dispatcher, clock, 0)
-        await eventually(lambda: done_at_least(ledger, states, 7))
-
-
-async def done_at_least(ledger, states, number):
-    return (await states(ledger)).get("done", 0) >= number
+        assert (await ledger.release_held()).next_at == began + flood.LONGEST
+        await pass_time(dispatcher, clock, began + flood.LONGEST - clock.now)
+        await settled(ledger, states, {"done": 4})
 
 
 async def test_a_sender_that_a_rule_accepts_is_never_held(ledger, limited, clock, states):
