@@ -1,6 +1,6 @@
 # The two commands: `make demo` shows Listener at work, `make test` proves it. Both set themselves up; see setup/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint docs clean lock audit sbom site image-check systemd-check
+.PHONY: help demo test test-long lint docs screenshots clean lock audit sbom site image-check systemd-check
 VENV := .venv
 PY := $(VENV)/bin/python
 DEMO_SECONDS ?=
@@ -66,6 +66,10 @@ image-check: ## build the image and see it work (needs docker or podman)
 
 systemd-check: ## install by the document in a systemd that is booted for it (needs root, debootstrap, systemd-nspawn)
 	@tests/systemd/boot.sh
+
+screenshots: $(VENV)/.test ## take the pictures of docs/console.md again
+	@sh setup/servers.sh
+	@CI=true $(PY) -m pytest tests/console/screenshots.py
 
 clean: ## forget the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -228,7 +228,7 @@ class _Screen:
     def opening(self, base: str, token: str, smtp: str, folder: Path) -> None:
         host, port = smtp.split(":")
         self._line("Listener demo: the real daemon on an embedded mail server. Nothing leaves this machine.", "bold")
-        self._line(f"  console   {base}/   (token {token})")
+        self._line(f"  console   {base}/login   sign in with the token {token}")
         self._line(f"  health    {base}/readyz   {base}/metrics")
         self._line(f"  SMTP      {smtp}   send it mail yourself, for instance:")
         self._line(f"            python3 -c \"import smtplib; smtplib.SMTP('{host}', {port}).sendmail('me@example.org',")

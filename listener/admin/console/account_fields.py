@@ -49,6 +49,16 @@ def parts(profiles: Sequence[str], *, is_new: bool) -> tuple[Part, ...]:
     )
 
 
+def labels() -> Mapping[str, str]:
+    """What settings are called on the pages, by their dotted names."""
+    named = {}
+    for part in parts((), is_new=False):
+        for one in part.fields:
+            side = one.name.partition(".")[0]
+            named[one.name] = f"{side.capitalize()}: {one.label.lower()}" if side in ("sender", "receiver") else one.label
+    return named | {"start": "Start from", "receiver.after": "After processing"}
+
+
 def _account(is_new: bool) -> tuple[Field, ...]:
     named: Options = tuple((name, provider.name) for name, provider in providers().items())
     return (

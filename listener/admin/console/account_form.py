@@ -151,7 +151,7 @@ class AccountForm:
             steps = [row async for row in rows]
             shown = _shown(draft.form)
             failed = [row for row in steps if "done" not in row and not row["ok"] and row["field"]]
-            faults = [(_place(row, shown), row["said"]) for row in failed]
+            faults = [(_place(row, shown), _fault(row)) for row in failed]
             return await self._page(request, replace(draft, form=with_faults(draft.form, faults)), steps=steps)
         return await self._live(request, draft.form, rows)
 
@@ -166,7 +166,7 @@ class AccountForm:
                     await answer.prepare(request)
                 line = {"html": self._desk.rendering.text("step.html", step=row), "done": bool(row.get("done"))}
                 if not row.get("done") and not row["ok"]:
-                    line |= {"field": at_field(_place(row, shown), shown), "fault": row["said"]}
+                    line |= {"field": at_field(_place(row, shown), shown), "fault": _fault(row)}
                 await answer.write(json.dumps(line).encode() + b"\n")
         return answer or web.json_response({})
 
@@ -202,6 +202,11 @@ class AccountForm:
 
 def _shown(form: Form) -> set[str]:
     return {one.name for one in form.fields() if one.applies(form.values)}
+
+
+def _fault(row: Mapping[str, Any]) -> str:
+    """What is wrong, and what to change."""
+    return f"{row['said']} ({row['hint']})" if row["hint"] else str(row["said"])
 
 
 def _place(row: Mapping[str, Any], shown: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from ...status import AccountStatus
 from ..account_desk import described
 from ..health import TROUBLED
 from ..routes import NotFound
+from . import account_fields
 from .desk import Desk, Told
 from .listing import PAGE, Filters
 from .messages import download
@@ -70,6 +71,7 @@ class AccountPages:
             account=account,
             events=events,
             counts=counts,
+            labels=account_fields.labels(),
             steps=None,
             preview=None,
             trouble="",

@@ -145,7 +145,8 @@ def _view(request: web.Request, message: InboundMessage | None) -> str:
 
 
 def _flags(message: InboundMessage | None) -> list[str]:
-    return [one.removeprefix(FLAG) for one in message.defects if one.startswith(FLAG)] if message else []
+    said = [one.removeprefix(FLAG) for one in message.defects if one.startswith(FLAG)] if message else []
+    return [one[:1].upper() + one[1:] for one in said]
 
 
 def _defects(message: InboundMessage | None) -> list[str]:

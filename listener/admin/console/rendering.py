@@ -108,9 +108,9 @@ def flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str
             yield name, "kept, not shown"
         elif isinstance(value, Mapping):
             yield from flat(value, f"{name}.")
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and value:
             yield name, ", ".join(map(str, value))
-        elif value not in (None, "", False):
+        elif value not in (None, "", False, [], ()):
             yield name, "yes" if value is True else str(value)[:300]
 
 

@@ -254,5 +254,6 @@ if (form) {
     if (event.target.dataset.into) takeUpload(event.target);
     else changed(event);
   });
+  for (const side of ["sender", "receiver"]) if (control(`${side}.port`)?.value === "") fillSide(side, presets[valueOf("provider")], false);
   changed();
 }

@@ -1,0 +1,82 @@
+"""The pictures of docs/console.md: `make screenshots`. Every page of a real daemon in a real browser, wide and on a phone."""
+
+from pathlib import Path
+
+import pytest
+from dovecot.mail import message
+
+from console.test_accounts import fill
+
+IMAGES = Path(__file__).parents[2] / "docs/images"
+PAGES = {
+    "overview": "/",
+    "messages": "/messages",
+    "quarantine": "/quarantine",
+    "dead-letters": "/dead-letters",
+    "cases": "/cases",
+    "replies": "/replies",
+    "accounts": "/accounts",
+    "account": "/accounts/support",
+    "profiles": "/profiles",
+    "profile-new": "/profiles/new",
+    "tokens": "/tokens",
+    "audit": "/audit",
+}
+ON_A_PHONE = ("overview", "messages", "accounts")
+HTML = "everything@example.org"
+
+
+async def picture(page, name):
+    IMAGES.mkdir(exist_ok=True)
+    await page.wait_for_timeout(700)
+    await page.screenshot(path=IMAGES / f"console-{name}.png", animations="disabled")
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_take_each_page(desk, name):
+    await desk.open(PAGES[name])
+    await picture(desk.page, name)
+
+
+@pytest.mark.parametrize("name", ON_A_PHONE)
+async def test_take_pages_on_a_phone(open_desk, name):
+    async with open_desk(width=390) as desk:
+        await desk.open(PAGES[name])
+        await picture(desk.page, f"{name}-phone")
+
+
+async def test_take_one_message_and_one_case(desk, daemon):
+    rows = await daemon.messages()
+    one = next(row for row in rows if row["message_id"] == HTML)
+    await desk.open(f"/messages/{one['id']}?view=html")
+    await picture(desk.page, "message")
+    odd = next(row for row in rows if row["message_id"] == "odd@example.org")
+    await desk.open(f"/messages/{odd['id']}")
+    await picture(desk.page, "message-odd")
+    talk = next(row for row in rows if row["subject"] == "Re: The lamp flickers")
+    await desk.open(f"/cases/{talk['case']}")
+    await picture(desk.page, "case")
+
+
+async def test_take_the_form_its_test_and_its_faults(desk, dovecot, user):
+    dovecot.deliver(user, [message(f"{user}-{n}", subject=f"Question about order {4700 + n}") for n in range(3)])
+    await fill(desk.page, dovecot, user, id="sales")
+    await desk.page.mouse.wheel(0, -5000)
+    await picture(desk.page, "account-new")
+    await desk.page.click("text=Test connection")
+    await desk.page.locator("#trial li.ok", has_text="Everything works").wait_for()
+    await desk.page.locator("#trial").scroll_into_view_if_needed()
+    await desk.page.mouse.wheel(0, 5000)
+    await picture(desk.page, "account-test")
+    await desk.page.fill("[id='f-receiver.password']", "wrong")
+    await desk.page.fill("[id='f-receiver.folders']", "INBOX\nArchive 2025")
+    await desk.page.click("text=Test connection")
+    await desk.page.locator("#trial li.bad").first.wait_for()
+    await desk.page.evaluate("document.querySelector('[data-field=\"receiver.protocol\"]').scrollIntoView()")
+    await picture(desk.page, "account-fault")
+
+
+async def test_take_the_sign_in(open_desk):
+    async with open_desk(signed=False) as desk:
+        await desk.open("/login")
+        await picture(desk.page, "login")
