@@ -19,6 +19,7 @@ from ..credentials import TokenOf
 from ..errors import ConfigurationError
 from ..hooks.loading import PREFIX
 from ..hooks.loading import load as load_hook
+from ..outbox.templating import template_faults
 from .control import CommandFailed
 from .printing import Printer
 from .settings import find
@@ -33,6 +34,8 @@ def check(arguments: argparse.Namespace) -> int:
     printer = Printer(as_json=arguments.json)
     try:
         config = load(find(arguments.config), check_hook=_hook_trouble)
+        if faults := template_faults(config):
+            raise ConfigurationError(faults)
     except ConfigurationError as error:
         if not arguments.json:
             raise

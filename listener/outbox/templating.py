@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..config import Account, Config
@@ -13,6 +12,10 @@ from ..responder.templates import Source, TemplateFault, Templates, built_in, lo
 TEXT, HTML = "reply.template", "reply.html_template"
 
 
+class Unreadable(TemplateFault):
+    """The file is not there, or may not be read."""
+
+
 def templates_of(account: Account) -> Templates:
     """Read, compiled and tried. Raises TemplateFault."""
     reply = account.reply
@@ -21,15 +24,18 @@ def templates_of(account: Account) -> Templates:
     return load(text, html)
 
 
-def template_faults(config: Config, accounts: Iterable[str] | None = None) -> list[Fault]:
-    """What is wrong with the templates of these accounts (None: of all)."""
-    wanted = None if accounts is None else set(accounts)
+def template_faults(config: Config) -> list[Fault]:
+    """What is wrong with the accounts' templates. One that cannot be read is not among it: like a missing password it is its
+    account's trouble, told by whoever loads the configuration.
+    """
     faults = []
     for account in config.accounts:
-        if account.reply is None or (wanted is not None and account.id not in wanted):
+        if account.reply is None:
             continue
         try:
             templates_of(account)
+        except Unreadable:
+            continue
         except TemplateFault as error:
             place = f"{error.file}: " if error.file else ""
             faults.append(Fault(f"accounts.{account.id}.{error.setting}", f"{place}{error.reason}"))
@@ -42,7 +48,7 @@ def _read(setting: str, file: Path | KeptFile) -> Source:
     except UnicodeDecodeError:
         raise TemplateFault(setting, str(file), "is not UTF-8 text") from None
     except OSError as error:
-        raise TemplateFault(setting, str(file), f"cannot be read: {error.strerror or error}") from None
+        raise Unreadable(setting, str(file), f"cannot be read: {error.strerror or error}") from None
     except PermanentFailure as error:
-        raise TemplateFault(setting, str(file), error.reason) from None
+        raise Unreadable(setting, str(file), error.reason) from None
     return Source(setting, str(file), text)
