@@ -69,11 +69,13 @@ class _Reading:
                 self._secret(path, value)
             elif str(key).endswith(FILE) and str(key).removesuffix(FILE) in fields:
                 self._fault(path, f"files are named in configuration files only: give {str(key).removesuffix(FILE)} itself")
+            elif key in fields and value is not None:
+                found[str(key)] = value
+                self._text(path, value)
             elif isinstance(value, Mapping) and depth < MAX_DEPTH:
                 found[str(key)] = self.table(value, (*above, str(key)), depth + 1)
             elif value is not None:
                 found[str(key)] = value
-                self._text(path, value, fields.get(str(key)))
         return found
 
     def imply(self, settings: Settings) -> None:
@@ -103,8 +105,8 @@ class _Reading:
         elif path not in self.kept:
             self._fault(path, "none is kept yet: write it")
 
-    def _text(self, path: str, value: Any, kept: KeptField | None) -> None:
-        if kept is not None and (not isinstance(value, str) or not 0 < len(value.encode("utf-8", "replace")) <= MAX_KEPT):
+    def _text(self, path: str, value: Any) -> None:
+        if not isinstance(value, str) or not 0 < len(value.encode("utf-8", "replace")) <= MAX_KEPT:
             self._fault(path, f"write its text, at most {MAX_KEPT} octets")
 
     def _fault(self, path: str, reason: str) -> None:
