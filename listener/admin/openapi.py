@@ -15,9 +15,9 @@ from .. import __version__
 from .routes import API, FORMAT, ROUTES, Route
 from .verbs import Verbs
 
-ALWAYS = (400, 401, 421, 429, 503)
+ALWAYS = (400, 401, 409, 421, 429, 503)
 """Problems that any route may answer with."""
-OF_CHANGES = (403, 409, 413, 415, 422)
+OF_CHANGES = (403, 413, 415, 422)
 SAFE = "GET"
 
 Page = dict[str, Any]
