@@ -9,7 +9,6 @@ from console.test_accounts import fill
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 PAGES = {
-    "overview": "/",
     "messages": "/messages",
     "quarantine": "/quarantine",
     "dead-letters": "/dead-letters",
@@ -22,7 +21,7 @@ PAGES = {
     "tokens": "/tokens",
     "audit": "/audit",
 }
-ON_A_PHONE = ("overview", "messages", "accounts")
+ON_A_PHONE = ("messages", "accounts")
 HTML = "everything@example.org"
 
 
@@ -80,3 +79,18 @@ async def test_take_the_sign_in(open_desk):
     async with open_desk(signed=False) as desk:
         await desk.open("/login")
         await picture(desk.page, "login")
+
+
+async def test_take_the_overview_with_something_going_on(open_desk, daemon, dovecot):
+    (daemon.folder / "mended").touch()
+    async with open_desk() as wide, open_desk(width=390) as phone:
+        await wide.open("/")
+        for number in range(12):
+            dovecot.deliver(
+                "orders",
+                [message(f"flow{number}-{n}", subject=f"Order {5000 + number * 9 + n}") for n in range(1 + number % 4)],
+            )
+            await wide.page.wait_for_timeout(5_000)
+        await picture(wide.page, "overview")
+        await phone.open("/")
+        await picture(phone.page, "overview-phone")

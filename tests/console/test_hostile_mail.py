@@ -3,7 +3,8 @@
 import pytest
 from daemon import eventually
 
-from console.hostile import TRICKS, messages
+from console.hostile import RUN, TRICKS, messages
+from listener.testing import ImapServer
 
 pytestmark = pytest.mark.dovecot
 MARK = "() => window.pwned"
@@ -97,3 +98,45 @@ async def test_attachments_are_saved_and_never_shown(open_desk, daemon, delivere
             assert answer.headers["content-type"] == "application/octet-stream"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert b"<script>" in await answer.body()
+
+
+async def test_what_a_mail_server_says_is_text_on_every_page(open_desk, daemon):
+    words = f'<img src=x onerror="{RUN}"><script>{RUN}</script>'
+    async with ImapServer(users={"alert": "secret"}) as server, open_desk() as desk:
+        server.script.on("LOGIN", reply=f"NO [ALERT] {words}")
+        server.script.on("AUTHENTICATE", reply=f"NO [ALERT] {words}")
+        watched, page = Watched(desk), desk.page
+        await page.goto("/accounts/new")
+        await page.fill("[id='f-id']", "alert")
+        await page.fill("[id='f-receiver.user']", "alert")
+        await page.fill("[id='f-receiver.password']", "secret")
+        await page.fill("[id='f-receiver.host']", "127.0.0.1")
+        await page.select_option("[id='f-receiver.security']", "none")
+        await page.fill("[id='f-receiver.port']", str(server.port))
+        await page.click("text=Test connection")
+        await page.locator("#trial li.bad", has_text="onerror").first.wait_for(timeout=20_000)
+        await watched.nothing_happened()
+        await page.click("text=Save and switch on")
+        await page.wait_for_url("**/accounts/alert?told=*")
+        await page.locator("#trouble", has_text="onerror").wait_for(timeout=20_000)
+        await watched.nothing_happened()
+        for path in ("/accounts", "/", "/accounts?state=trouble"):
+            await desk.open(path)
+            assert "onerror" in await desk.text(), path
+            await watched.nothing_happened()
+        page.remove_listener("dialog", watched._dismiss)
+        page.on("dialog", lambda dialog: dialog.accept())
+        await desk.open("/accounts/alert")
+        await page.click("text=Remove the account")
+        await page.wait_for_url("**/accounts?told=*")
+
+
+async def test_the_watch_itself_bites(open_desk):
+    async with open_desk(signed=False, amiss=True) as desk:
+        watched = Watched(desk)
+        await desk.page.set_content(f"{TRICKS[0]}{TRICKS[6]}")
+        with pytest.raises(AssertionError):
+            await watched.nothing_happened()
+        assert await desk.page.evaluate(MARK)
+        assert watched.dialogs
+        assert desk.foreign

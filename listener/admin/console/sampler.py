@@ -24,6 +24,9 @@ HISTORY = 360
 WINDOW = 12
 """Samples over which a rate is taken: a minute."""
 
+NORMAL = frozenset({"ended", "token_expired"})
+"""Ends of sessions that are no failures."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -127,7 +130,7 @@ def _what(series: Series) -> str:
     if name in ("message_latency_seconds_sum", "message_latency_seconds_count"):
         return "latency_sum" if name.endswith("sum") else "latency_count"
     if name in ("quarantined_messages_total", "dead_messages_total", "reconnects_total"):
-        return "" if series.labels.get("reason") in ("none", "planned", "token", "closed") else "failures"
+        return "" if series.labels.get("reason") in NORMAL else "failures"
     if name == "hook_duration_seconds_count":
         return "failures" if series.labels.get("outcome") in ("failed", "dead") else ""
     return ""
