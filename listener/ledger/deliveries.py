@@ -149,8 +149,9 @@ def _carry_out(tx: Transaction, row: _Row, outcome: Filed) -> None:
 
 def _reply(tx: Transaction, row: _Row, text: str, policies: responding.Policies) -> None:
     """The hook's text to the requester, once for each idempotency key."""
-    key, body = tx.connection.execute(_SQL["answered"], {"id": row.id}).fetchone()
-    answered = responding.Answered(key, row.entry, row.account, row.case, row.hook, bodies.unpack(body))
+    key, body, unverified = tx.connection.execute(_SQL["answered"], {"id": row.id}).fetchone()
+    about = (row.entry, row.account, row.case, row.hook)
+    answered = responding.Answered(key, *about, bodies.unpack(body), unverified_comment=bool(unverified))
     responding.hook_reply(tx, policies, text, answered)
 
 

@@ -83,6 +83,7 @@ class Answered:
     case: str
     hook: str
     message: InboundMessage
+    unverified_comment: bool = False
 
 
 def consider(tx: Transaction, policies: Policies, arrival: Arrival) -> None:
@@ -117,7 +118,9 @@ def hook_reply(tx: Transaction, policies: Policies, text: str, answered: Answere
         hook=answered.hook,
     )
     policy = policies.get(answered.account, NOBODY)
-    _decide(tx, _question(tx, policy, Purpose.HOOK, answered.entry, answered.message, addressed), outgoing)
+    comment = answered.unverified_comment
+    question = _question(tx, policy, Purpose.HOOK, answered.entry, answered.message, addressed, comment=comment)
+    _decide(tx, question, outgoing)
 
 
 def add(tx: Transaction, outgoing: Outgoing) -> int | None:

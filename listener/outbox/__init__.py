@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -190,7 +191,7 @@ class Outbox:
     async def _begin(self) -> float:
         """Open lanes for accounts with due mail, as many as may send at a time; the seconds until more is due."""
         now = self._now()
-        due = dict.fromkeys(self._state.resume, now) | await self._ledger.responses.waiting()
+        due = await self._ledger.responses.waiting() | dict.fromkeys(self._state.resume, now)
         soonest = now + LONGEST_SLEEP
         for account, due_at in sorted(due.items(), key=lambda item: item[1]):
             rest = self._state.rests.get(account)
@@ -209,7 +210,7 @@ class Outbox:
             settings,
             self._ledger,
             self._plan,
-            Observer(self._observer.settled, trouble=self._trouble_of),
+            Observer(partial(self._settled, account), trouble=self._trouble_of),
             lambda: self._open_carrier(settings, self._token_of),
             self._now,
             self._uniform,
@@ -218,6 +219,12 @@ class Outbox:
         task = asyncio.create_task(lane.run(), name=f"outbox {account}")
         task.add_done_callback(lambda _: self._ledger.responses.stir())
         self._state.running[account] = _Running(lane, task)
+
+    def _settled(self, account: str, purpose: str, state: str) -> None:
+        """A lane settled a mail; one that was taken ends what the account's failures before it led to."""
+        if state == ResponseState.SENT:
+            self._state.rests.pop(account, None)
+        self._observer.settled(purpose, state)
 
     def _reap(self) -> None:
         """Judge the lanes that have ended. Raises LedgerError where one ended with that."""

@@ -1,5 +1,8 @@
 """The verdict on an answer and its count, in the transaction that files the message: exact in a batch, and after a restart."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from ledger.makers import (
     ACCOUNT,
@@ -191,6 +194,26 @@ async def test_a_hooks_reply_is_held_to_the_same_rules(ledger, more, rule):
     given = {"from_": sender, "return_path": "a@customer.example", "authentication": PASS} | more
     await hook_replies(ledger, a=message("a", **given))
     assert await answers(ledger) == [("a@customer.example", "suppressed", rule)]
+
+
+async def test_a_hook_does_not_reply_to_a_stranger_who_knows_the_token(ledger, state_dir):
+    ledger.responses.answer_by(policy(on="never"))
+    await filed(ledger, "a", hooks=HOOKS, a=person("a"))
+    with contextlib.closing(sqlite3.connect(state_dir / "ledger.sqlite3", isolation_level=None)) as beside:
+        beside.execute("UPDATE messages SET standing = 'unverified'")
+    await ledger.settle_delivery((await begin_next(ledger)).id, Filed(reply="Hello."))
+    assert [rule for _, _, rule in await answers(ledger)] == ["unverified_comment"]
+
+
+async def test_a_reply_goes_to_the_requester_whoever_wrote_last(ledger, state_dir):
+    ledger.responses.answer_by(policy(on="never"))
+    (case,) = await filed(ledger, "a", hooks={}, a=person("a", "requester@y.example"))
+    await filed(ledger, "b", hooks=HOOKS, b=person("b", "colleague@z.example"))
+    with contextlib.closing(sqlite3.connect(state_dir / "ledger.sqlite3", isolation_level=None)) as beside:
+        beside.execute("UPDATE deliveries SET case_id = ?", (case,))
+    await ledger.settle_delivery((await begin_next(ledger)).id, Filed(reply="Hello."))
+    (row,) = await ledger.responses.rows()
+    assert (row["recipient"], row["state"], row["entry"]) == ("requester@y.example", "ready", 2)
 
 
 async def test_an_account_that_left_the_configuration_replies_to_nobody(ledger):

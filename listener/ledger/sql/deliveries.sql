@@ -69,4 +69,4 @@ UPDATE deliveries SET state = 'due', attempts = 0, due_at = CASE WHEN EXISTS (
 WHERE entry = :entry AND state = 'dead';
 
 -- name: answered
-SELECT d.idempotency_key, m.body FROM deliveries AS d JOIN messages AS m ON m.entry = d.entry WHERE d.id = :id;
+SELECT d.idempotency_key, m.body, m.standing = 'unverified' FROM deliveries AS d JOIN messages AS m ON m.entry = d.entry WHERE d.id = :id;
