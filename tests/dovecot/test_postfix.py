@@ -73,8 +73,7 @@ async def listener(folder, office, address, more=""):
     async with daemon:
 
         async def idles():
-            rows = await daemon.get("/accounts")
-            return rows[0]["state"] == "idle"
+            return [row["state"] for row in await daemon.get("/accounts")] == ["idle"]
 
         await eventually(idles)
         yield daemon
