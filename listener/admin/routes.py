@@ -72,6 +72,7 @@ ROUTES = (
     Route("accounts", "GET", "/accounts", ("state", "text", "limit", "cursor"), answer="Account[]"),
     Route("pause", "POST", "/accounts/{account}/pause", answer="Paused"),
     Route("resume", "POST", "/accounts/{account}/resume", answer="Paused"),
+    Route("trace", "POST", "/accounts/{account}/trace", ("seconds",), answer="Traced"),
     Route("account_events", "GET", "/accounts/{account}/events", ("limit", "before"), answer="Event[]"),
     Route("account", "GET", "/accounts/{account}"),
     Route("create_account", "POST", "/accounts", body="NewSettings"),
