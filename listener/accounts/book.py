@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 from ..config import Account, Config, OAuthProfile
 from ..config.checks import Names
+from ..config.kept_fields import api_name, api_words
 from ..credentials.sealing import SealedSecrets
 from ..errors import ConfigurationError, Fault, Refused
 from ..ledger import EditedMeanwhile, Kept, KeptKind, Ledger, secret_name
-from .drafts import Draft, draft, saved
+from .drafts import MODELS, Draft, draft, saved
 from .merging import Merged, Merger, taken
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -162,7 +163,10 @@ class AccountBook:
             after[one.kind][one.id] = await commit()
             self._kept, self.parked = after, merged.parked
 
-        await self._steering.adopt(merged, kept)
+        try:
+            await self._steering.adopt(merged, kept)
+        except ConfigurationError as error:
+            raise ConfigurationError([_at_field(one, fault) for fault in error.faults]) from None
         return after[one.kind][one.id]
 
     def _newly_parked(self, merged: Merged) -> list[str]:
@@ -199,6 +203,12 @@ _HISTORY = (
     "there is mail of an earlier account {!r} in the ledger: choose another id, or say that its history goes on "
     "(continue_history), if it is the same mailbox"
 )
+
+
+def _at_field(one: Draft, fault: Fault) -> Fault:
+    """What only taking it on showed (a template, a hook), at the field of the form."""
+    setting = fault.setting.removeprefix(f"accounts.{one.id}.").removeprefix(f"oauth.{one.id}.")
+    return Fault(api_name(MODELS[one.kind], setting), api_words(MODELS[one.kind], fault.reason))
 
 
 def _refuse(faults: Sequence[Fault]) -> None:

@@ -240,3 +240,56 @@ async def test_no_secret_is_in_the_ledgers_file_in_a_log_or_in_an_answer(house, 
     octets = b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir() if path.is_file())
     assert CANARY not in said + out + err
     assert CANARY.encode() not in octets
+
+
+async def test_a_template_that_cannot_be_used_is_refused_at_its_field_and_one_that_can_is_kept(house, server):
+    sender = {"host": "127.0.0.1", "port": 1, "security": "none", "user": USER, "password": CANARY}
+    broken = settings(server, address=USER, sender=sender, reply={"template": "{{ case"})
+    with pytest.raises(ConfigurationError) as refused:
+        await house.verbs.create_account({"settings": broken})
+    assert fields(refused) == {"reply.template"}
+    assert house.book.ids("account") == []
+    good = settings(server, address=USER, sender=sender, reply={"template": "Thank you."})
+    made = await house.verbs.create_account({"settings": good})
+    assert made["settings"]["reply"]["template"] == "Thank you."
+    assert made["settings"]["sender"]["password"] == {"set": True}
+
+
+async def test_a_change_that_the_storage_refuses_changes_nothing(house, server, monkeypatch):
+    from listener.errors import LedgerFull
+
+    await house.made(server)
+    await house.until(lambda: house.state("support") == "idle")
+
+    async def full(*args):
+        raise LedgerFull("no room")
+
+    monkeypatch.setattr(house.ledger.kept, "change", full)
+    with pytest.raises(LedgerFull):
+        await house.verbs.update_account("support", {"settings": settings(server, name="New"), "version": 1})
+    assert (await house.verbs.account("support"))["name"] == "The support desk"
+    assert house.state("support") == "idle"
+    assert server.counters.logins == 1
+
+
+async def test_who_gives_up_waiting_for_a_change_finds_it_whole_all_the_same(house, server):
+    await house.made(server)
+    await house.until(lambda: house.state("support") == "idle")
+    edit = house.verbs.update_account("support", {"settings": settings(server, name="New"), "version": 1})
+    waiting = asyncio.create_task(edit)
+    await house.until(lambda: house.daemon._steering.lock.locked())
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    shown = await house.verbs.account("support")
+    assert (shown["name"], shown["version"]) in (("New", 2), ("The support desk", 1))
+    assert house.daemon.config.account("support").name == shown["name"]
+    await house.until(lambda: house.state("support") == "idle")
+
+
+async def test_every_order_is_in_the_audit_by_who_gave_it_and_without_values(house, server):
+    verbs = house.verbs.by("alice")
+    await verbs.create_account({"settings": settings(server)})
+    await verbs.delete_account("support", 1)
+    audit = await house.verbs.audit()
+    assert {(row["who"], row["action"]) for row in audit} >= {("alice", "account.create"), ("alice", "account.delete")}
+    assert CANARY not in str(audit)
