@@ -137,7 +137,7 @@ async def test_a_damaged_file_is_a_failure(state_dir):
     content = bytearray(path.read_bytes())
     content[3 * 16384 :] = b"\xff" * (len(content) - 3 * 16384)
     path.write_bytes(content)
-    with pytest.raises(LedgerFailed):  # at the latest when it writes: how far the schema reaches into the damage is not ours to say
+    with pytest.raises(LedgerFailed):  # at its opening, where the damage reaches into the schema, else when it writes
         async with opened(state_dir) as ledger:
             await take_one(ledger, 2, b"two")
 
