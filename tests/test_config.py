@@ -1,11 +1,13 @@
 """What a configuration becomes once loaded: presets and defaults filled in, ready to use, comparable."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from listener.config import Config, ReceiverProtocol, Security, changes, json_schema
 from listener.config.load import load
+from listener.config.presets import fill
 from listener.errors import ConfigurationError
 
 ONE = """
@@ -216,3 +218,17 @@ def test_former_keys_must_be_there(write, tmp_path: Path) -> None:
     assert load_text(write, text).listener.old_key_files == (tmp_path / "old-key",)
     with pytest.raises(ConfigurationError, match="gone-key"):
         load_text(write, text.replace("old-key", "gone-key"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "said", "signed"),
+    [
+        ("gmail", "", True),
+        ("gmail", "plus_address = false\n", False),
+        ("yahoo", "", False),
+        ("yahoo", "plus_address = true\n", True),
+    ],
+)
+def test_reply_to_is_signed_where_the_preset_or_the_setting_allows(provider: str, said: str, signed: bool) -> None:
+    account = {"id": "a", "provider": provider, "reply": tomllib.loads(said)}
+    assert fill(account)["reply"].get("plus_address", False) is signed

@@ -267,7 +267,10 @@ class Reply(Table):
         "Subject for senders who are not verified; verified ones read their own again. The case's tag is put behind it.",
     )
     plus_address: Flag = setting(
-        False, "Sign the Reply-To by a plus address; only where the server delivers `name+anything@` to `name@`."
+        False,
+        "Sign the Reply-To by a plus address; only where the server delivers `name+anything@` to `name@`.",
+        said="by preset, else `false`",
+        example=False,
     )
     envelope_from: Address | None = setting(
         None,

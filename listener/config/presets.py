@@ -51,6 +51,7 @@ class Provider(Table):
     idle_interval: Duration | None = None
     max_per_day: Mapping[Literal["imap", "pop3"], Size] = {}
     authserv_id: Name = ""
+    plus_addresses: bool = False
     hint: Name = ""
     notices: tuple[Notice, ...] = ()
     source: Text
@@ -86,6 +87,8 @@ def fill(account: Raw) -> Raw:
         filled["receiver"] = _fill_receiver(receiver, sender, provider, address)
     if provider and provider.authserv_id and isinstance(account.get("trust", {}), dict):
         filled["trust"] = {"authserv_id": provider.authserv_id} | account.get("trust", {})
+    if provider and provider.plus_addresses and isinstance(account.get("reply"), dict):
+        filled["reply"] = {"plus_address": True} | account["reply"]
     return filled
 
 
