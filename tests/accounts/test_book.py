@@ -293,3 +293,32 @@ async def test_every_order_is_in_the_audit_by_who_gave_it_and_without_values(hou
     audit = await house.verbs.audit()
     assert {(row["who"], row["action"]) for row in audit} >= {("alice", "account.create"), ("alice", "account.delete")}
     assert CANARY not in str(audit)
+
+
+async def test_after_the_key_was_changed_the_account_signs_in_as_before(house, server):
+    await house.made(server)
+    await house.until(lambda: house.state("support") == "idle")
+    assert (await house.verbs.rotate_key())["sealed"] == 1
+    await house.verbs.restart("support")
+    await house.until(lambda: server.counters.logins == 2 and house.state("support") == "idle")
+
+
+async def test_without_the_key_the_account_says_so_and_a_password_given_anew_mends_it(house, server):
+    await house.made(server)
+    await house.stop()
+    for key in (house.folder / "state").glob("listener-key*"):
+        key.unlink()
+    await house.start()
+    await house.until(lambda: "cannot be opened with the present key" in (house.error("support") or ""))
+    await house.verbs.update_account("support", {"settings": settings(server), "version": 1})
+    await house.until(lambda: house.state("support") == "idle")
+
+
+async def test_a_sealed_secret_cannot_be_put_in_the_place_of_anothers(house, server):
+    await house.made(server, "one", on=False)
+    await house.made(server, "two", on=False)
+    stolen = await house.ledger.secret("account/one/receiver.password")
+    await house.ledger.set_secret("account/two/receiver.password", stolen)
+    await house.verbs.resume("two")
+    await house.until(lambda: "cannot be opened" in (house.error("two") or ""))
+    assert server.counters.logins == 0
