@@ -261,7 +261,7 @@ PATHS = (
     "/messages?text=invoice",
     "/messages/500000",
     "/quarantine",
-    "/dead",
+    "/dead-letters",
     "/cases",
     "/cases/CASE000500000",
     "/replies",

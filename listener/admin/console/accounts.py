@@ -45,13 +45,15 @@ class AccountPages:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         """From what is in memory; the ledger is asked about the page's accounts only."""
-        filters, verbs = Filters.of(request), self._desk.accounts(request)
-        config: Config = verbs.desk.config()
-        names = {account.id: account.name for account in config.accounts} if filters.text else {}
-        found = sorted(status.id for status in self._desk.verbs.controls.statuses() if _fits(status, filters, names))
+        filters, verbs = Filters.of(request), self._desk.verbs
+        looked_after = verbs.accounts_desk
+        config: Config | None = looked_after.config() if looked_after else None
+        names = {account.id: account.name for account in config.accounts} if config and filters.text else {}
+        found = sorted(status.id for status in verbs.controls.statuses() if _fits(status, filters, names))
         page = [id for id in found if id > filters.cursor][: PAGE + 1]
-        rows = await self._desk.verbs.controls.accounts(page[:PAGE])
-        rows = described(verbs.desk, rows, await self._desk.verbs.ledger.paused())
+        rows = await verbs.controls.accounts(page[:PAGE])
+        if looked_after:
+            rows = described(looked_after, rows, await verbs.ledger.paused())
         following = filters.after(page[PAGE - 1]).address("/accounts") if len(page) > PAGE else ""
         first = filters.begin().address("/accounts") if filters.cursor else ""
         return await self._desk.page(
