@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from ..message.model import InboundMessage
 from . import MAX_LINKS, Book, Decision, Standing, sender_of
 
+Participant = tuple[str, str, str]
+"""Address, name and role: requester, sender or reply_to."""
+
 
 @dataclass(slots=True)
 class Pending:
@@ -21,22 +24,23 @@ class Pending:
     people: dict[str, set[str]] = field(default_factory=dict)
     topics: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
-    def add(self, case: str, decision: Decision, message: InboundMessage) -> None:
-        """`case`: the one that it joined or opened."""
+    def add(self, case: str, decision: Decision, message: InboundMessage) -> list[Participant]:
+        """`case`: the one that it joined or opened. Who became a participant of it."""
         if message.message_id:
             self.ids.setdefault(message.message_id, case)
-        people = self.people.setdefault(case, set())
-        people.update(address.lower() for address, _, _ in participants(decision, message))
+        found = participants(decision, message)
+        self.people.setdefault(case, set()).update(address.lower() for address, _, _ in found)
         if decision.about and (sender := sender_of(message)):
             self.topics.setdefault((sender.lower(), decision.about), []).insert(0, case)
+        return found
 
     def over(self, book: Book | None) -> Book:
         """A book that knows these too."""
         return _Overlaid(self, book)
 
 
-def participants(decision: Decision, message: InboundMessage) -> list[tuple[str, str, str]]:
-    """Who becomes a participant of the case by this message: address, name, role. At most two.
+def participants(decision: Decision, message: InboundMessage) -> list[Participant]:
+    """Who becomes a participant of the case by this message. At most two.
 
     The sender, unless unverified or a notice; of the message that opens a case also the address that answers shall go to.
     """

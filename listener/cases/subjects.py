@@ -7,6 +7,7 @@ Danish, Finnish) counts as an answer, because a forward that is taken for one do
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LOOKED_AT = 500
 """Characters of a subject that are looked at."""
@@ -28,20 +29,28 @@ _PREFIX = re.compile(
     + r")\s{0,3}(?:\[\d{1,3}\]|\(\d{1,3}\)|\^\d{1,3}|\*\d{1,3})?\s{0,3}[:：]",
     re.IGNORECASE,
 )
+_KEPT = 256  # topics that were asked for lately: a message's is asked for several times
 _TAG = re.compile(r"\[[^\[\]]{0,80}\]")
-_BLANKS = re.compile(r"\s+")
 
 
 def is_forward(subject: str) -> bool:
     """Whether the first word before a colon says "forwarded". An answer to a forward begins with the answer's word."""
-    found = _PREFIX.match(subject[:LOOKED_AT])
+    found = _prefix(subject[:LOOKED_AT])
     return bool(found and found[1].casefold() in _FORWARD)
 
 
+@lru_cache(_KEPT)
 def topic(subject: str) -> str:
     """The subject without prefixes, tags in brackets, case and doubled blanks; "" where too little is left."""
     text = subject[:LOOKED_AT]
-    while found := _PREFIX.match(text):
+    while found := _prefix(text):
         text = text[found.end() :]
-    text = _BLANKS.sub(" ", _TAG.sub(" ", text)).strip().casefold()[:LONGEST_TOPIC]
+    if "[" in text:
+        text = _TAG.sub(" ", text)
+    text = " ".join(text.split()).casefold()[:LONGEST_TOPIC]
     return text if len(text) >= SHORTEST_TOPIC else ""
+
+
+def _prefix(text: str) -> re.Match[str] | None:
+    """The word before the first colon, if it is one of ours; most subjects have no colon, and cost nothing."""
+    return _PREFIX.match(text) if ":" in text or "：" in text else None

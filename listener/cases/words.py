@@ -1,4 +1,4 @@
-"""The rules of `cases.decide` in words, for `listener explain`, the preview and the console; docs/cases.md has the same table."""
+"""The rules of `cases.decide` in words, for `listener explain` and the console; docs/cases.md has the same table."""
 
 from __future__ import annotations
 

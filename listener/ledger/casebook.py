@@ -12,11 +12,14 @@ import base64
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from .. import cases
 from ..cases import CaseRules, Decision, Standing
+from ..cases.subjects import topic
 from ..errors import Refused
 from ..message.model import InboundMessage
 from . import events
@@ -29,6 +32,7 @@ _CASE_ID_OCTETS = 8
 _CASE_DRAWS = 1_000
 _TOPIC_OCTETS = 8
 _SIMILAR_LOOKED_AT = 20
+_KEYS_KEPT = 512  # a batch's; each is asked for three times
 
 Rules = Mapping[str, CaseRules]
 """How each account decides; one that is not named decides as `CaseRules()`."""
@@ -36,10 +40,14 @@ Rules = Mapping[str, CaseRules]
 
 @dataclass(frozen=True, slots=True)
 class CaseBook:
-    """One account's book, as of the connection's transaction."""
+    """One account's book, as of the connection's transaction.
+
+    `topics`: those of a batch that have cases already, looked up at once; None: they were not.
+    """
 
     connection: sqlite3.Connection
     account: str
+    topics: Collection[str] | None = None
 
     def filed(self, message_ids: Sequence[str]) -> dict[str, str]:
         """The case of each Message-ID that was filed in this account or sent by it; of the first, where one was used again."""
@@ -57,7 +65,10 @@ class CaseBook:
 
     def similar(self, sender: str, about: str, since: float) -> list[str]:
         """Cases of that requester and topic; the newest few, if something happened in them since."""
-        values = {"account": self.account, "topic": topic_key(sender, about), "since": since}
+        topic = topic_key(sender, about)
+        if self.topics is not None and topic not in self.topics:
+            return []
+        values: dict[str, Any] = {"account": self.account, "topic": topic, "since": since}
         values |= {"most": cases.MAX_LINKS, "looked_at": _SIMILAR_LOOKED_AT}
         return [case for (case,) in self.connection.execute(_SQL["similar"], values)]
 
@@ -90,14 +101,14 @@ def _open(
 ) -> tuple[str, bool]:
     """A new case; or the one that a token restored before its first message came again, which is this."""
     subject, requester = clean(message.subject), clean(sender(message))
-    topic = topic_key(requester, decision.about) if decision.about else None
+    about = topic_key(requester, decision.about) if decision.about else None
     for draw in range(_CASE_DRAWS):
         case = case_id(account, digest, draw)
-        row = (case, account, subject, requester, entry, topic, 0, tx.now)
+        row = (case, account, subject, requester, entry, about, 0, tx.now)
         if tx.connection.execute(_SQL["insert_case"], row).rowcount:
             return case, True
         values = {"case_id": case, "account": account, "subject": subject, "requester": requester}
-        if tx.connection.execute(_SQL["adopt_case"], values | {"entry": entry, "topic": topic, "now": tx.now}).rowcount:
+        if tx.connection.execute(_SQL["adopt_case"], values | {"entry": entry, "topic": about, "now": tx.now}).rowcount:
             return case, False
     raise Refused("no free case id")
 
@@ -134,10 +145,18 @@ def case_id(account: str, digest: bytes, draw: int) -> str:
     return base64.b32encode(hashlib.sha256(seed).digest()[:_CASE_ID_OCTETS]).decode("ascii").rstrip("=")
 
 
-def topic_key(requester: str, about: str) -> bytes:
+def topics_of(connection: sqlite3.Connection, account: str, batch: Iterable[InboundMessage]) -> frozenset[str]:
+    """Those topics of a batch of one account that have cases already."""
+    keys = {topic_key(who, about) for one in batch if (who := cases.sender_of(one)) and (about := topic(one.subject))}
+    values = {"account": account, "topics": json.dumps(list(keys))}
+    return frozenset(key for (key,) in connection.execute(_SQL["known_topics"], values)) if keys else frozenset()
+
+
+@lru_cache(_KEYS_KEPT)
+def topic_key(requester: str, about: str) -> str:
     """What cases of one requester about one thing have in common."""
     text = f"{requester.lower()}\0{about}".encode("utf-8", "replace")
-    return hashlib.blake2b(text, digest_size=_TOPIC_OCTETS).digest()
+    return hashlib.blake2b(text, digest_size=_TOPIC_OCTETS).hexdigest()
 
 
 def sender(message: InboundMessage) -> str:

@@ -1,9 +1,9 @@
 """Which filed message a new one is a copy of: the same message in another folder, or sent or delivered once more.
 
 Equal octets were noticed when it was accepted. Here it is the provider's own id with an equal Message-ID (Gmail shows one
-message under each of its labels, R-57), or an equal Message-ID with everything that the sender wrote equal too, while what servers
-on the way wrote differs. A Message-ID alone makes no copy. Asked in the transaction that files, for a batch; costs one look-up
-a batch and account unless a Message-ID is known already.
+message under each of its labels, R-57), or an equal Message-ID with everything that the sender wrote equal too, while what
+servers on the way wrote differs. A Message-ID alone makes no copy. Asked in the transaction that files, for a batch; costs one
+look-up a batch and account unless a Message-ID is known already.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, cast
 
 from .. import cases
-from ..cases import CaseRules, Decision
-from ..cases.pending import Pending, participants
+from ..cases import Book, CaseRules, Decision
+from ..cases.pending import Pending
 from ..errors import Refused
 from ..message.model import InboundMessage
 from . import bodies, bulk, casebook, events, flood, notices, responding
@@ -38,9 +38,9 @@ NO_RULES: casebook.Rules = MappingProxyType({})
 NO_REPLIES: responding.Policies = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
-    """What is kept of an entry that is to be filed."""
+    """What is kept of an entry that is to be filed; `state` becomes what it is then."""
 
     account: str
     state: str
@@ -118,7 +118,7 @@ class _Filing:
     rules: casebook.Rules
     replies: responding.Policies
     entries: dict[int, _Row] = field(default_factory=dict)
-    pending: dict[str, Pending] = field(default_factory=dict)
+    books: dict[str, tuple[Pending, Book]] = field(default_factory=dict)
     copied: list[tuple[int, int]] = field(default_factory=list)
     busy: dict[tuple[str, str], bool] = field(default_factory=dict)
     messages: list[tuple[Any, ...]] = field(default_factory=list)
@@ -140,7 +140,14 @@ class _Filing:
         self.entries = {entry: _Row(*values) for entry, *values in self._select("to_file", ids)}
         here = [(self.entries[parsed.entry].account, parsed) for parsed in batch if parsed.entry in self.entries]
         self.limited = flood.Flood(self.tx, [(account, parsed.flood) for account, parsed in here if parsed.flood is not None])
+        self._open_books([(account, parsed.message) for account, parsed in here if parsed.message is not None])
         self.copies.look_up((account, parsed.message.message_id) for account, parsed in here if parsed.message is not None)
+
+    def _open_books(self, here: Sequence[tuple[str, InboundMessage]]) -> None:
+        for account in {account for account, _ in here}:
+            pending, connection = Pending(), self.tx.connection
+            topics = casebook.topics_of(connection, account, (message for whose, message in here if whose == account))
+            self.books[account] = pending, pending.over(CaseBook(connection, account, topics))
 
     def one(self, parsed: Parsed) -> FiledAs:
         if parsed.entry not in self.entries:
@@ -150,7 +157,7 @@ class _Filing:
             known = self._select("filed_in", parsed.entry).fetchone()
             return known[0] if known else None
         judged = self.limited.judged(parsed, row.account)
-        self.entries[parsed.entry] = replace(row, state=judged.state)
+        row.state = judged.state
         if judged.state is not State.FILED:
             self._end(judged, row.account)
             return None if judged.state is parsed.state else Ended(judged.state, judged.reason)
@@ -190,22 +197,20 @@ class _Filing:
         """It is a message that we have filed already."""
         self._keep(one.entry, one.message, None)
         self.copied.append((copy.of, one.entry))
-        self.entries[one.entry] = replace(self.entries[one.entry], state=State.IGNORED)
+        self.entries[one.entry].state = State.IGNORED
         detail = {"reason": DUPLICATE, "duplicate_of": copy.of, "by": copy.by}
         self.happened.append((one.entry, one.account, "message.ignored", detail))
 
     def _file(self, parsed: Parsed, message: InboundMessage, row: _Row) -> str:
         """Decide its case, carry that out, and keep everything that follows from it."""
         account, entry = row.account, parsed.entry
-        pending = self.pending.setdefault(account, Pending())
-        book = pending.over(CaseBook(self.tx.connection, account))
+        pending, book = self.books[account]
         decision = cases.decide(message, account, self.rules.get(account, _USUAL), book, self.tx.now)
         case, opened = casebook.carry_out(self.tx, decision, account, entry, row.digest, message)
-        pending.add(case, decision, message)
+        people = pending.add(case, decision, message)
         self._keep(entry, message, case, _standing(decision))
         if message.message_id:
             self.message_ids.append((account, clean(message.message_id), entry, case))
-        people = participants(decision, message)
         self.participants.extend((case, clean(address), clean(name), role) for address, name, role in people)
         self._deliver(entry, account, row.digest, case, is_new=opened)
         self.happened.append((entry, account, "message.filed", _why(case, decision) | dict(parsed.detail or {})))

@@ -8,7 +8,7 @@ ALTER TABLE entries ADD COLUMN copy_of INTEGER REFERENCES entries (id) ON DELETE
 CREATE INDEX entries_by_copied ON entries (copy_of) WHERE copy_of IS NOT NULL;
 
 ALTER TABLE cases ADD COLUMN closed_at REAL;             -- null: open, or closed by an older version
-ALTER TABLE cases ADD COLUMN topic BLOB;                 -- requester and bare subject, hashed; null where too little is said
+ALTER TABLE cases ADD COLUMN topic TEXT;                 -- requester and bare subject, hashed; null where too little is said
 ALTER TABLE cases ADD COLUMN restored INTEGER NOT NULL DEFAULT 0 CHECK (restored IN (0, 1));   -- by a token; its opener is unknown
 CREATE INDEX cases_by_topic ON cases (account, topic, number) WHERE topic IS NOT NULL;
 

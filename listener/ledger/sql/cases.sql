@@ -26,6 +26,10 @@ SELECT found.id FROM (
   SELECT id, updated_at FROM cases WHERE account = :account AND topic = :topic ORDER BY number DESC LIMIT :looked_at
 ) AS found WHERE found.updated_at >= :since LIMIT :most;
 
+-- name: known_topics
+SELECT wanted.value FROM json_each(:topics) AS wanted
+WHERE EXISTS (SELECT 1 FROM cases AS c WHERE c.account = :account AND c.topic = wanted.value);
+
 -- name: insert_case
 INSERT INTO cases (id, account, subject, requester, opened_by, topic, restored, messages, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)
