@@ -95,8 +95,9 @@ class Office:
             while self.outbox._state.running or self.ledger.responses.work.is_set():
                 await asyncio.sleep(0.005)
 
-    def later(self, seconds):
-        """Move the clock, and let the outbox look at it."""
+    async def later(self, seconds):
+        """Move the clock once nothing is under way, and let the outbox look at it."""
+        await self.idle()
         self.clock.now += seconds
         self.ledger.responses.stir()
 

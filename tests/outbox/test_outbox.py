@@ -135,7 +135,7 @@ async def test_lost_before_the_final_dot_is_tried_again(folder, step):
         await here.receive("a")
         (row,) = await here.until("deferred")
         assert "the connection broke" in row["reason"]
-        here.later(3600)
+        await here.later(3600)
         (row,) = await here.until("sent")
         assert (row["attempts"], len(here.server.got)) == (2, 1)
 
@@ -146,7 +146,7 @@ async def test_an_acknowledgement_of_which_nobody_knows_is_never_sent_again(fold
         here.server.script.on("text", close=close, times=1)
         await here.receive("a")
         await here.until("unknown")
-        here.later(200_000)
+        await here.later(200_000)
         await here.idle()
         assert await here.states() == ["unknown"]
         assert len(here.server.got) == arrived
@@ -158,7 +158,7 @@ async def test_a_hooks_reply_of_which_nobody_knows_is_sent_again_with_the_same_m
         here.server.script.on("text", close=close, times=1)
         await reply_by_hook(here)
         await here.until("unknown")
-        here.later(120)
+        await here.later(120)
         (row,) = await here.until("sent")
         assert row["repeated"] is True
         assert [read(envelope)["Message-ID"] for envelope in here.server.got] == [f"<{row['message_id']}>"] * arrived
@@ -171,7 +171,7 @@ async def test_a_hooks_reply_is_not_sent_again_for_ever(folder):
         for _ in range(5):
             await here.until("unknown")
             await here.idle()
-            here.later(4000)
+            await here.later(4000)
             await asyncio.sleep(0.05)
         assert len(here.server.got) == 3
 
@@ -182,7 +182,7 @@ async def test_not_now_is_tried_again_and_at_last_too_late(folder):
         await here.receive("a")
         (row,) = await here.until("deferred")
         assert row["reason"] == "451 4.7.1 greylisted"
-        here.later(86_401)
+        await here.later(86_401)
         (row,) = await here.until("failed")
         assert "could not be sent within 86400 s" in row["reason"]
         assert here.server.got == []
@@ -204,14 +204,14 @@ async def test_a_refused_sign_in_is_the_accounts_trouble_and_tried_three_times_t
         await here.receive("a")
         for _ in range(6):
             await here.idle()
-            here.later(700)
+            await here.later(700)
             await asyncio.sleep(0.05)
         assert refused.hits == 3
         assert here.troubles[-1][0] == "support"
         assert "sign-in was refused" in here.troubles[-1][1]
         assert await here.states() == ["ready"], "nothing was handed over, so nothing is counted"
         here.server.users = {"support@example.com": "secret"}
-        here.later(3600)
+        await here.later(3600)
         await here.until("sent")
         assert here.troubles[-1] == ("support", None)
 

@@ -27,11 +27,12 @@ async def session(server):
 async def send(server, sender="us@example.com", client=None, octets=MAIL):
     own = client is None
     client = client or await session(server)
-    try:
-        return await submit(client, sender, "you@example.net", octets)
-    finally:
-        if own:
-            await smtp.leave(client)
+    result = await submit(client, sender, "you@example.net", octets)
+    if result.broken:
+        client.close()
+    elif own:
+        await smtp.leave(client)
+    return result
 
 
 async def test_a_message_is_taken_octet_for_octet(server):
