@@ -108,7 +108,7 @@ class Consents:
         raise Refused("the issuer must be told where to send the browser back: set [admin] public_url to how it reaches us")
 
     def begin(self, name: str, session: str, *, base: str = "", login_hint: str = "") -> Begun:
-        """A new consent for that profile. Raises Refused."""
+        """A new consent for that profile; without a hint its accounts' user is to sign in. Raises Refused."""
         config = self.config()
         profile = config.oauth.get(name)
         if profile is None:
@@ -127,7 +127,7 @@ class Consents:
             verifier=pending.verifier,
             redirect_uri=pending.redirect_uri,
             protocols=_protocols(config, name),
-            login_hint=login_hint,
+            login_hint=login_hint or _user(config, name),
         )
         return Begun(url, pending.redirect_uri, pending.expires_at)
 
@@ -190,6 +190,13 @@ def _protocols(config: Config, name: str) -> set[str]:
     """What accounts use the profile for."""
     sides = [side for account in config.accounts for side in (account.receiver, account.sender) if side]
     return {side.protocol.value for side in sides if side.oauth == name}
+
+
+def _user(config: Config, name: str) -> str:
+    """Who will sign in, where all that use the profile are of one person."""
+    sides = [side for account in config.accounts for side in (account.receiver, account.sender) if side]
+    users = {side.user for side in sides if side.oauth == name}
+    return users.pop() if len(users) == 1 else ""
 
 
 def used_by(config: Config, name: str) -> list[str]:

@@ -162,7 +162,7 @@ class ProfileVerbs(DeskVerbs):
         """What the browser brought back from the issuer; what came of it, in words."""
         done = await self.desk.consents.finish(query, session)
         if done.profile:
-            async with self.order("profile.consented", done.profile, ok=done.ok):
+            async with self.by("a browser that consents").order("profile.consented", done.profile, ok=done.ok):
                 pass
         return {
             "profile": done.profile,

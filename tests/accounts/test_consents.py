@@ -95,6 +95,7 @@ async def test_an_account_that_waits_for_consent_receives_the_moment_it_is_given
         assert (await house.verbs.profile("mine"))["consent"] == {"possible": True, "given": False}
         begin = await begun(house, tokens)
         place, query = await visited(begin["url"])
+        assert tokens.visits[0]["login_hint"] == USER
         assert (place.netloc, place.path) == (house.daemon.admin.addresses[0], "/oauth/callback")
         server.tokens[USER] = "access-2"
         done = await house.verbs.finish_consent(query, BROWSER)
