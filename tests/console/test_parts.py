@@ -147,3 +147,11 @@ def test_every_template_compiles_and_no_page_has_inline_script_or_style():
         assert "onclick" not in source, name
         assert "|safe" not in source or name == "icons.html", name
         assert "http://" not in source.replace("http://www.w3.org", ""), name
+
+
+def test_every_rule_that_keeps_a_reply_back_is_said_in_words():
+    from listener.responder.rules import RULES
+
+    assert {rule.name for rule in RULES} <= set(words.REPLY_RULES)
+    (said,) = history.sentences([{"at": "", "kind": "reply.suppressed", "to": "a@example.net", "rule": "null_sender"}])
+    assert said.text == "No automatic reply to a@example.net: its return path is empty: it wants no answer"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...cases.words import in_words
-from .words import plain, reason, size
+from .words import plain, reason, reply_reason, size
 
 Event = Mapping[str, Any]
 MAX_FACT = 500
@@ -75,6 +75,15 @@ def _hook(sentence: str) -> Callable[[Event], str]:
     return tell
 
 
+def _reply(sentence: str) -> Callable[[Event], str]:
+    def tell(event: Event) -> str:
+        why = reply_reason(event.get("rule") or event.get("error") or event.get("reason"))
+        to = plain(event.get("to"))
+        return f"{sentence}{f' to {to}' if to else ''}{f': {why}' if why else ''}"
+
+    return tell
+
+
 def _clock(at: object) -> str:
     if not isinstance(at, int | float):
         return ""
@@ -114,11 +123,15 @@ SENTENCES: Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]] = {
     "delivery.failed": ("warn", _hook("failed"), _HOOK),
     "delivery.dead": ("bad", _hook("failed for good"), _HOOK),
     "delivery.late": ("mute", _hook("answered too late; the answer is kept here only"), _HOOK),
-    "response.sent": ("ok", _fixed("An automatic reply was sent"), ()),
-    "response.suppressed": (
-        "mute",
-        lambda e: f"No automatic reply: {plain(e.get('rule') or e.get('reason'))}",
-        ("rule", "reason"),
+    "reply.ready": ("info", _reply("An automatic reply is to be sent"), ("to", "error", "rule")),
+    "reply.suppressed": ("mute", _reply("No automatic reply"), ("to", "rule")),
+    "reply.sent": ("ok", _reply("An automatic reply was sent"), ("to", "error")),
+    "reply.deferred": ("warn", _reply("An automatic reply has to wait"), ("to", "error")),
+    "reply.failed": ("bad", _reply("An automatic reply could not be sent"), ("to", "error")),
+    "reply.unknown": (
+        "warn",
+        _reply("Nobody knows whether an automatic reply was sent; it is not sent again"),
+        ("to", "error"),
     ),
-    "response.ready": ("info", _fixed("An automatic reply was composed"), ()),
+    "reply.bounced": ("warn", _reply("Mail of ours came back; no automatic mail goes there any more"), ("to", "reason")),
 }

@@ -66,6 +66,7 @@ class Rendering:
             "plain_text": words.plain_text,
             "size": words.size,
             "reason": words.reason,
+            "reply_reason": words.reply_reason,
             "thousands": thousands,
             "prose": prose,
             "flat": lambda settings: list(flat(settings)),

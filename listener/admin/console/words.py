@@ -97,10 +97,34 @@ REASONS: Mapping[str, str] = {
     "flood": "Too much mail from one sender in a short time; it is let through by itself once the sender is quiet.",
 }
 
+REPLY_RULES: Mapping[str, str] = {
+    "no_sender": "the account has no sender",
+    "before_start": "the message is older than the account's first start",
+    "null_sender": "its return path is empty: it wants no answer",
+    "automatic": "a machine wrote it, or it came through a list",
+    "own_message": "it is a message of our own",
+    "own_address": "it comes from, or would go to, an address of ours",
+    "held_flood": "its sender sent too much at once",
+    "unverified_comment": "a stranger knew the mark of somebody's case",
+    "sender_unverified": "nobody vouches for its sender",
+    "recipient_unproven": "nobody proven could be written to",
+    "recipient_invalid": "the address is none that mail can be sent to",
+    "muted": "mail of ours to that address came back",
+    "breaker": "far more answers than usual were going out",
+    "budget_sender": "that address had its answer within a day",
+    "budget_hook": "that address had its hooks' answers within a day",
+    "budget_case": "the case had its answers",
+    "budget_minute": "the account sent enough within a minute",
+    "budget_day": "the account sent enough within a day",
+    "budget_domain": "that domain, which vouches for nobody, had enough within an hour",
+}
+"""Why an automatic reply was not sent (docs/replies.md)."""
+
 ACCOUNT_EVENTS: Mapping[str, str] = {
     "account.paused": "Paused by an operator",
     "account.resumed": "Switched on by an operator",
     "account.baseline": "Began with this folder: mail that was there before does not count",
+    "account.moved": "It became another mailbox; what is there was compared with what is known",
     "account.reset": "The server gave its ids anew; known mail is recognised",
     "server.said": "A notice of the mail server",
 }
@@ -127,6 +151,12 @@ def reason(text: object) -> str:
     if known is None:
         return plain(str(text or "")).replace("_", " ")
     return f"{known} ({plain(rest.strip())})" if rest.strip() else known
+
+
+def reply_reason(text: object) -> str:
+    """Why a reply is where it is: a rule in words, what a server said as it is."""
+    word = str(text or "")
+    return REPLY_RULES.get(word) or plain(word.replace("_", " ") if word.isidentifier() else word)
 
 
 def advice(row: Mapping[str, Any]) -> str:
