@@ -46,6 +46,10 @@ NOT_OUR_NAME = Failure(421, "the Host header does not name this server: set admi
 """RFC 9110 §15.5.20."""
 
 
+BEGUN = web.RequestKey("begun", bool)
+"""Set once the head of an answer was sent."""
+
+
 class Api:
     """Handlers over one daemon's facts and verbs."""
 
@@ -115,6 +119,8 @@ class Api:
         except web.HTTPRedirection:
             raise
         except Exception as error:  # the request's own boundary: a fault of one request ends that request
+            if request.get(BEGUN):
+                raise  # half an answer is sent: the connection ends, so that nobody takes it for a whole one
             return self.site.fault(request, error)
 
     @web.middleware
@@ -189,6 +195,7 @@ async def _nowhere(request: web.Request) -> web.StreamResponse:
 
 
 async def _add_safety(request: web.Request, response: web.StreamResponse) -> None:
+    request[BEGUN] = True
     for name, value in SAFETY.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = "listener"

@@ -4,9 +4,11 @@ import csv
 import io
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 
 from listener.admin.answers import cell, csv_text, disposition
+from listener.errors import LedgerFull
 from listener.mailbox import Extent
 
 from .conftest import WORD, file, put
@@ -225,6 +227,23 @@ async def test_a_list_as_csv_is_all_of_it_whatever_a_page_holds(filled, monkeypa
 async def test_an_empty_list_is_an_empty_file(admin):
     status, _, body = await admin.get(f"{API}/messages?format=csv")
     assert (status, body) == (200, b"")
+
+
+async def test_a_file_that_breaks_off_is_never_taken_for_a_whole_one(filled, monkeypatch):
+    monkeypatch.setattr("listener.admin.answers.MAX_LIMIT", 2)
+    whole, asked = type(filled.ledger.search).messages, []
+
+    async def failing(search, wanted, **more):
+        asked.append(wanted)
+        if len(asked) > 1:
+            raise LedgerFull("the disk is full")
+        return await whole(search, wanted, **more)
+
+    monkeypatch.setattr(type(filled.ledger.search), "messages", failing)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await filled.get(f"{API}/messages?format=csv")
+    monkeypatch.setattr(type(filled.ledger.search), "messages", whole)
+    assert await ids(filled, "limit=1") == [6]
 
 
 async def test_a_fault_of_a_csv_is_a_problem_too(filled):
