@@ -144,11 +144,12 @@ def letter(number: int) -> bytes:
     references = (
         f"In-Reply-To: <{number - 1}@example.com>\r\nReferences: <{number - 1}@example.com>\r\n" if number % 3 == 0 else ""
     )
+    customer = (number - bool(references)) % 500
     lines = "How do I change the address of my order? It went to the old one again.\r\n" * 12
     quoted = "".join(f"> {line}\r\n" for line in lines.splitlines()) if references else ""
     return (
-        f"Return-Path: <customer{number % 500}@example.com>\r\nReceived: from a.example.com by mx.example.com with ESMTPS;"
-        f" Sun, 22 Nov 2026 10:00:00 +0000\r\nFrom: A Customer <customer{number % 500}@example.com>\r\n"
+        f"Return-Path: <customer{customer}@example.com>\r\nReceived: from a.example.com by mx.example.com with ESMTPS;"
+        f" Sun, 22 Nov 2026 10:00:00 +0000\r\nFrom: A Customer <customer{customer}@example.com>\r\n"
         f"To: Support <support@example.com>\r\nSubject: Question {number}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
         f"Message-ID: <{number}@example.com>\r\n{references}MIME-Version: 1.0\r\n"
         'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'

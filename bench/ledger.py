@@ -81,7 +81,7 @@ async def accept(ledger: Ledger, pages: list[tuple[Page, list[Fetched]]]) -> Non
 
 
 async def file(ledger: Ledger, messages: int) -> None:
-    """One message in three answers the one before it."""
+    """One message in three answers the one before it, by the same customer."""
     filed = 0
     while filed < messages:
         due = await ledger.due_entries(PAGE, 64 * 1024 * 1024)
@@ -91,7 +91,7 @@ async def file(ledger: Ledger, messages: int) -> None:
 
 def message(number: int) -> InboundMessage:
     references = (f"{number - 1}@example.com",) if number % 3 == 0 else ()
-    sender = Address("A Customer", f"customer{number % 500}@example.com")
+    sender = Address("A Customer", f"customer{(number - bool(references)) % 500}@example.com")
     return InboundMessage(
         message_id=f"{number}@example.com",
         subject=f"Question {number}",

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 
 def message(number: int | str, *, answers: int | str | None = None, body: str = "Please help.", subject: str = "") -> bytes:
-    """One plain message; `answers` makes it a reply to that number."""
+    """One plain message; `answers` makes it a reply to that number, by the same customer."""
+    customer = number if answers is None else answers
     reply = f"In-Reply-To: <m{answers}@example.net>\r\nReferences: <m{answers}@example.net>\r\n" if answers is not None else ""
     return (
-        f"Return-Path: <customer{number}@example.net>\r\n"
-        f"From: Customer {number} <customer{number}@example.net>\r\n"
+        f"Return-Path: <customer{customer}@example.net>\r\n"
+        f"From: Customer {customer} <customer{customer}@example.net>\r\n"
         f"To: support@example.com\r\n"
         f"Subject: {subject or f'Question {number}'}\r\n"
         f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
