@@ -141,13 +141,13 @@ class Receiver:
 
     async def _settle_owed(self, mailbox: Mailbox) -> None:
         """Tell the server what a session that died between commit and acknowledgement could not."""
-        while owed := await self.ledger.owed(self.account, OWED_BATCH):
+        refused = 0
+        while owed := await self.ledger.owed(self.account, OWED_BATCH, refused):
             confirmed = await mailbox.acknowledge(owed)
             self.status.succeeded()
             self.note_remarks(mailbox)
             await self.ledger.confirm(self.account, confirmed, gone=self.removes)
-            if len(confirmed) < len(owed):
-                return  # the server did not take them all; the next session tries again
+            refused += len(owed) - len(confirmed)  # the next session tries them again
 
     async def _settle_baselines(self, mailbox: Mailbox) -> None:
         """Commit where each folder begins before its first fetch, also for a folder that is not there yet."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from listener import receiver as receiver_module
 from listener.budget import DAY, ByteBudget, DayAllowance
 from listener.errors import ConnectionLost, FolderMissing
 from listener.ledger import Ledger
@@ -111,6 +112,30 @@ async def test_what_an_earlier_session_owes_is_settled_first(ledger: Ledger) -> 
     assert desk.seen() == 1
     assert await ledger.owed("a") == []
     assert await desk.states() == [("accepted", "")]
+
+
+async def test_receipts_that_the_server_refuses_do_not_keep_later_ones_waiting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_module, "OWED_BATCH", 2)
+    desk = Desk(ledger)
+
+    class Stubborn(OneSweep):
+        async def acknowledge(self, receipts):
+            return await super().acknowledge([r for r in receipts if int(r.unique_id.partition(":")[2]) > 4])
+
+    class Deaf(OneSweep):
+        async def acknowledge(self, receipts):
+            return ()
+
+    for number in range(7):
+        desk.store.deliver("INBOX", mail(number))
+    desk.kind = Deaf
+    await desk.receiver().run_session()
+    assert len(await ledger.owed("a")) == 7
+    desk.kind = Stubborn
+    await desk.receiver().run_session()
+    assert [receipt.unique_id.partition(":")[2] for receipt in await ledger.owed("a")] == ["1", "2", "3", "4"]
 
 
 async def test_after_keep_owes_nothing(ledger: Ledger) -> None:

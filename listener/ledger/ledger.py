@@ -218,9 +218,9 @@ class Ledger:
         """The server was told of these. `gone`: told to delete or move them. Idempotent."""
         await self._write(receiving.confirm, account, receipts, gone)
 
-    async def owed(self, account: str, limit: int = OWED_AT_ONCE) -> list[Receipt]:
-        """Receipts that the server was not yet confirmed to know, oldest first."""
-        return await self._read(receiving.owed, account, limit)
+    async def owed(self, account: str, limit: int = OWED_AT_ONCE, passed: int = 0) -> list[Receipt]:
+        """Receipts that the server was not yet confirmed to know, oldest first, the first so many passed over."""
+        return await self._read(receiving.owed, account, limit, passed)
 
     async def fetch_attempted(self, account: str, listing: Listing) -> int:
         """Count one more lone fetch of a suspect message, committed before it begins; the new count."""

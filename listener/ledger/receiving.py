@@ -55,8 +55,8 @@ def confirm(tx: Transaction, account: str, receipts: Sequence[Receipt], gone: bo
     tx.connection.executemany(_SQL["confirm"], rows)
 
 
-def owed(connection: sqlite3.Connection, account: str, limit: int) -> list[Receipt]:
-    rows = connection.execute(_SQL["owed"], {"account": account, "most": limit})
+def owed(connection: sqlite3.Connection, account: str, limit: int, passed: int) -> list[Receipt]:
+    rows = connection.execute(_SQL["owed"], {"account": account, "most": limit, "passed": passed})
     return [Receipt(Folder(folder), unique_id) for folder, unique_id in rows]
 
 

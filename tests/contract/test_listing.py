@@ -3,7 +3,7 @@
 import pytest
 
 from listener.errors import FolderMissing
-from listener.mailbox import Receipt
+from listener.mailbox import Folder, Receipt
 from tests.contract.reading import listed, listings, mail, new_octets, octets, states
 
 DAY = 86_400.0
@@ -356,4 +356,17 @@ async def test_a_folder_that_comes_back_under_its_name_is_listed_anew(world):
     pages = await listed(mailbox, since)
     assert [await octets(mailbox, page.listings) for page in pages] == [[mail(2)]]
     assert pages[-1].reset
+    await mailbox.close()
+
+
+async def test_the_first_listing_behind_a_baseline_is_no_reset(world):
+    for n in range(3):
+        world.deliver(mail(n))
+    mailbox = await world.open()
+    baseline = await mailbox.baseline(Folder("INBOX"), None)
+    assert baseline.sync_state is not None
+    await mailbox.close()
+    world.deliver(mail(3))
+    mailbox = await world.open()
+    assert not any(page.reset for page in await listed(mailbox, {Folder("INBOX"): baseline.sync_state}))
     await mailbox.close()

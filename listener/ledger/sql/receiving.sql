@@ -98,7 +98,7 @@ UPDATE entries SET state = 'quarantined', reason = :reason, refetch = 0 WHERE id
 UPDATE entries SET owed = 0, gone = ? WHERE account = ? AND folder = ? AND unique_id = ? AND owed = 1;
 
 -- name: owed
-SELECT folder, unique_id FROM entries INDEXED BY entries_owed WHERE account = :account AND owed = 1 ORDER BY id LIMIT :most;
+SELECT folder, unique_id FROM entries INDEXED BY entries_owed WHERE account = :account AND owed = 1 ORDER BY id LIMIT :most OFFSET :passed;
 
 -- name: released
 SELECT folder, unique_id, size, received_at, provider_id FROM entries INDEXED BY entries_released

@@ -123,7 +123,8 @@ class Pop3Mailbox:
         for page in cut(old, self.settings.page_count, self.settings.page_octets):
             present += await self._name(page)
             self._held.clear()
-        return Baseline(None, self._now() if since is None else since, tuple(present))
+        sketch = Sketch.of(drop.uidl for drop in drops if drop.uidl is not None)
+        return Baseline(sketch.text(), self._now() if since is None else since, tuple(present))
 
     async def pages(self, since: Mapping[Folder, SyncState]) -> AsyncGenerator[Page, None]:
         """Everything that is there, each time: POP3 has no cursor. The sync state is a sketch of the ids."""
