@@ -3,6 +3,7 @@
 import pytest
 
 from listener.admin.console import charts, history, message_parts, times, words
+from listener.admin.console.expiring import expiring
 from listener.admin.console.listing import Filters, Page, day
 from listener.admin.console.messages import download
 from listener.admin.console.rendering import Rendering, flat, prose
@@ -155,3 +156,16 @@ def test_every_rule_that_keeps_a_reply_back_is_said_in_words():
     assert {rule.name for rule in RULES} <= set(words.REPLY_RULES)
     (said,) = history.sentences([{"at": "", "kind": "reply.suppressed", "to": "a@example.net", "rule": "null_sender"}])
     assert said.text == "No automatic reply to a@example.net: its return path is empty: it wants no answer"
+
+
+def test_what_ends_soon_is_told_with_what_to_do():
+    far = AccountStatus("far", "imap", certificate_expiry=NOW + 90 * 86400, token_expiry=NOW + 3000)
+    near = AccountStatus("near", "imap", certificate_expiry=NOW + 3 * 86400, token_expiry=NOW + 60)
+    profiles = [{"id": "entra", "secret_expires_at": "2026-09-22T00:00:00+00:00"}, {"id": "none", "secret_expires_at": None}]
+    found = expiring([far, near], profiles, NOW)
+    assert [(one.what, one.where) for one in found] == [
+        ("Access token", "near"),
+        ("Certificate of the profile", "entra"),
+        ("Certificate of the mail server", "near"),
+    ]
+    assert all(one.todo for one in found)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 from markupsafe import Markup
@@ -15,17 +14,13 @@ from ...status import AccountState
 from ..health import TROUBLED, account_row
 from .charts import curve
 from .desk import Desk
+from .expiring import expiring
 from .sampler import Sampler, Trend
 
 MOST_TROUBLED = 10
 """Accounts in trouble that the page lists; the list of accounts has the others."""
 NEWEST = 8
 """Messages and cases that it shows."""
-SOON = 14 * 86400.0
-"""Seconds before its end from which on a certificate is worth a word."""
-TOKEN_SOON = 600.0
-"""Seconds before its end from which on an access token is: it should have been renewed by then."""
-MOST_EXPIRING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +32,6 @@ class Figure:
     unit: str
     said: str
     chart: Markup
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """Something that ends soon. `at`: POSIX seconds."""
-
-    what: str
-    where: str
-    at: float
-    todo: str
 
 
 class OverviewPages:
@@ -75,12 +60,14 @@ class OverviewPages:
         statuses = list(health.statuses())
         troubled = [status for status in statuses if status.state in TROUBLED or status.missing_folders]
         clock = health.monotonic()
+        profiles = await self._desk.accounts(request).profiles() if self._desk.verbs.accounts_desk else []
         return await self._desk.page(
             request, "overview.html", summary=health.summary(), reasons=[*health.not_live(), *health.not_ready()],
             figures=self._figures(), minutes=self._sampler.minutes(), states=_states(health.states()), accounts=len(statuses),
             troubled=[account_row(status, None, clock) for status in troubled[:MOST_TROUBLED]],
             more=max(0, len(troubled) - MOST_TROUBLED),
-            expiring=self._expiring(statuses), rows=newest.rows, cases=cases.rows, totals=await self._desk.totals(),
+            expiring=expiring(statuses, profiles, self._desk.rendering.now()),
+            rows=newest.rows, cases=cases.rows, totals=await self._desk.totals(),
         )  # fmt: skip
 
     def _figures(self) -> list[Figure]:
@@ -97,31 +84,6 @@ class OverviewPages:
             _figure("Lag", lag, "on servers and not here yet", "warn" if lag.last else ""),
             _figure("Failures", failures, "of sessions, hooks, messages, a minute", "bad" if any(failures.values) else ""),
         ]  # fmt: skip
-
-    def _expiring(self, statuses: Iterable[Any]) -> list[Expiry]:
-        """What ends soon: access tokens that should have been renewed, and certificates of mail servers."""
-        now, found = self._desk.rendering.now(), list[Expiry]()
-        for status in statuses:
-            if status.token_expiry is not None and status.token_expiry - now < TOKEN_SOON:
-                found.append(
-                    Expiry(
-                        "Access token",
-                        status.id,
-                        status.token_expiry,
-                        "It is renewed by itself. If it is not, look at its profile.",
-                    )
-                )
-            ends = getattr(status, "certificate_expiry", None)
-            if ends is not None and ends - now < SOON:
-                found.append(
-                    Expiry(
-                        "Certificate of the mail server",
-                        status.id,
-                        ends,
-                        "Tell whoever runs the server; mail stops when it ends.",
-                    )
-                )
-        return sorted(found, key=lambda one: one.at)[:MOST_EXPIRING]
 
 
 def _figure(name: str, trend: Trend, said: str, tone: str) -> Figure:
