@@ -14,8 +14,8 @@ ENTRY = "INSERT INTO entries (account, folder, unique_id, extent, raw, state, re
 CASE = "INSERT OR IGNORE INTO cases (id, account, subject, requester, opened_by, updated_at) VALUES "
 DELIVERY = "INSERT INTO deliveries (entry, case_id, account, hook, idempotency_key, state) VALUES "
 RESPONSE = (
-    "INSERT INTO responses (key, purpose, account, entry, case_id, recipient, domain, message_id, octets, state, reason, due_at,"
-    " created_at) VALUES "
+    "INSERT INTO responses (key, purpose, account, entry, case_id, recipient, domain, message_id, octets, state, reason,"
+    " due_at, created_at) VALUES "
 )
 RESPONSES = ("ready", "suppressed", "sending", "sent", "deferred", "failed", "unknown")
 PATHS = ([], ["sending"], ["sending", "sent"], ["sending", "deferred"], ["failed"], ["sending", "unknown"])
