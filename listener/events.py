@@ -88,5 +88,6 @@ EVENTS: Mapping[str, str] = {
     "server.said": "A notice that a mail server has for its users (an ALERT), in its own words.",
     "task.restarted": "A part of the daemon ended that should not; it is begun again. Please report it.",
     "token.changed": "The access token ends soon: the session is followed by another with a new one.",
+    "token.clock_differs": "A token was issued, and the issuer's clock is more than 120 s from ours: set this machine's clock.",
     "token.not_renewed": "A new access token was refused while the old one still holds: act before it ends; see `error`.",
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+import structlog
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -567,3 +568,15 @@ async def test_a_certificate_that_entra_cannot_use_is_named(folder: Path, author
         with pytest.raises(PermanentFailure, match="RSA") as raised:
             await token(tokens_for(entra(folder, server, client_secret_file=None, certificate_file=folder / "app.pem")))
     assert raised.value.setting == "oauth.p.certificate_file"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(60, False), (-60, False), (180, True), (-180, True)])
+async def test_a_clock_that_differs_is_told_also_when_the_token_was_issued(folder: Path, seconds: float, said: bool) -> None:
+    async with TokenServer() as server:
+        date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+        server.answer(headers={"Date": date}, json={"access_token": "access-1", "expires_in": 1000})
+        with structlog.testing.capture_logs() as logs:
+            assert await token(tokens_for(profile(folder, server.url))) == "access-1"
+    told = [line for line in logs if line["event"] == "token.clock_differs"]
+    assert bool(told) is said
+    assert all("set it" in line["error"] for line in told)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
+import structlog
 
 from ..config import Grant, OAuthProfile
 from ..config.kept import KeptFile
@@ -33,6 +34,8 @@ from ..errors import (
     Throttled,
 )
 from . import Secret, read_secret
+
+log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 30.0
 MAX_ANSWER = 64 * 1024
@@ -179,6 +182,8 @@ class TokenEndpoint:
         if status != 200 or "error" in answer:
             said = _said(answer) + self._clock(headers)
             raise refusal(self._name, self._profile, said, str(answer.get("error", status)))
+        if said := self._clock(headers):
+            log.warning("token.clock_differs", profile=self._name, error=said.removeprefix("; "))
         return self._issued(answer)
 
     def _clock(self, headers: Mapping[str, str]) -> str:
