@@ -64,6 +64,7 @@ async def main() -> int:
     try:
         if not (root / "state" / LEDGER).exists():
             await fill(root / "state", chosen.accounts, chosen.messages)
+        await index(root / "state")
         return await measure(root / "state", chosen.accounts)
     finally:
         if chosen.keep is None:
@@ -97,14 +98,13 @@ async def fill(state: Path, accounts: int, messages: int) -> None:
     connection.close()
     took = time.perf_counter() - begun
     say(what="fill", messages=messages, accounts=accounts, seconds=round(took, 1))
-    await index(state)
 
 
 async def index(state: Path) -> None:
     """The words, as the daemon reads them."""
     ledger = await Ledger.open(state)
     begun = time.perf_counter()
-    while await ledger.search.index(5_000):
+    while await ledger.search.index(20_000):
         pass
     await ledger.close()
     size = sum(item.stat().st_size for item in state.iterdir() if item.is_file())

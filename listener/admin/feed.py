@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -180,10 +179,7 @@ class Feed:
         return _few("message", told) + _few("case", about) or [Event("history", {"many": len(happened)})]
 
     async def _counters(self) -> list[Event]:
-        totals: Counter[str] = Counter()
-        for (_, state, _), number in (await self._ledger.counts()).items():
-            totals[state] += number
-        before, self._counted = self._counted, dict(totals)
+        before, self._counted = self._counted, await self._ledger.search.totals()
         return [] if before == self._counted else [Event("counters", {"messages": self._counted})]
 
 

@@ -28,6 +28,8 @@ LEDGER_LIMIT = 30.0
 """Seconds since the ledger's thread last moved before we are not live."""
 
 UNPROCESSED = frozenset({State.ACCEPTED, State.FILED})
+FEW = 100
+"""Accounts of whom each is asked for its oldest message; of more, those that have one are."""
 TROUBLED = frozenset({AccountState.BACKOFF, AccountState.AUTH_FAILED, AccountState.NEEDS_CONSENT, AccountState.PARKED})
 """States in which an account receives nothing although it should."""
 
@@ -98,14 +100,9 @@ class Health:
 async def account_rows(statuses: Iterable[AccountStatus], ledger: Ledger, clock: float) -> list[Row]:
     """Every account as `/healthz` and `listener accounts` show it. `clock` is the event loop's time."""
     chosen = list(statuses)
-    oldest = await ledger.search.oldest_unprocessed([status.id for status in chosen])
+    few = len(chosen) <= FEW
+    oldest = await ledger.search.oldest_unprocessed([s.id for s in chosen] if few else await ledger.search.busy())
     return [account_row(status, oldest.get(status.id), clock) for status in chosen]
-
-
-async def oldest_unprocessed(ledger: Ledger) -> dict[str, float]:
-    """When the oldest message that is not yet dealt with came in (POSIX seconds), for the accounts that have one."""
-    busy = {account for account, state, _ in await ledger.counts() if state in UNPROCESSED}
-    return await ledger.search.oldest_unprocessed(busy)
 
 
 def account_row(status: AccountStatus, oldest_unprocessed: float | None, clock: float) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 
@@ -127,10 +126,7 @@ class ListVerbs(Ordering):
     async def counts(self, account: str | None = None) -> Row:
         """How many messages are in each state."""
         self.known(account)
-        totals: Counter[str] = Counter(dict.fromkeys(State, 0))
-        for (of, state, _), number in (await self.ledger.counts()).items():
-            totals[state] += number if account in (None, of) else 0
-        return {"messages": dict(totals)}
+        return {"messages": dict.fromkeys(State, 0) | await self.ledger.search.totals(account)}
 
     async def account_events(self, account: str, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None) -> Listed:
         """What happened to an account as a whole, newest first; `before` is an event's id."""

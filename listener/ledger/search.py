@@ -24,7 +24,7 @@ from .writer import Transaction
 
 _SQL = load("search")
 
-EXAMINED = 20_000
+EXAMINED = 10_000
 """Rows that one page looks at."""
 FEW = 5_000
 """An account with no more messages than that is walked whole rather than by time."""
@@ -120,6 +120,16 @@ class Search:
         happened: list[Happened] = await self._read(_history, after, most)
         return happened
 
+    async def totals(self, account: str | None = None) -> dict[str, int]:
+        """How many messages are in each state, of one account or of all; states without any are left out."""
+        found: dict[str, int] = await self._read(_totals, account)
+        return found
+
+    async def busy(self) -> list[str]:
+        """Accounts with messages that are not yet dealt with."""
+        accounts: list[str] = await self._read(_busy)
+        return accounts
+
     async def oldest_unprocessed(self, accounts: Iterable[str]) -> dict[str, float]:
         """When the first message in line came in (POSIX seconds), of those of these accounts that have one."""
         found: dict[str, float] = await self._read(_oldest_unprocessed, list(accounts))
@@ -134,9 +144,9 @@ class Search:
 
 
 def words(text: str) -> str | None:
-    """The question as full-text search reads it: every word by its beginning; None when it has no word."""
+    """The question as full-text search reads it: every word by its beginning, a single letter as a word; None without any."""
     found = [word[:MAX_WORD] for word in _WORD.findall(text)[:MAX_WORDS]]
-    return " ".join(f'"{word}"*' for word in found) or None
+    return " ".join(f'"{word}"*' if len(word) > 1 else f'"{word}"' for word in found) or None
 
 
 def messages(connection: sqlite3.Connection, wanted: MessageFilter, limit: int, after: Place | None) -> Found:
@@ -225,6 +235,15 @@ def _case_walk(connection: sqlite3.Connection, wanted: CaseFilter, after: Place 
 def _case_number(connection: sqlite3.Connection, id: str) -> int | None:
     row = connection.execute(_SQL["number_of_case"], (id,)).fetchone()
     return int(row[0]) if row else None
+
+
+def _totals(connection: sqlite3.Connection, account: str | None) -> dict[str, int]:
+    name = "totals" if account is None else "totals_of_account"
+    return dict(connection.execute(_SQL[name], {"account": account}).fetchall())
+
+
+def _busy(connection: sqlite3.Connection) -> list[str]:
+    return [account for (account,) in connection.execute(_SQL["busy"])]
 
 
 def _last_event(connection: sqlite3.Connection) -> int:

@@ -15,6 +15,8 @@ STATEMENTS = [(name, statement) for name in FILES for statement in sql.load(name
 READ_WHOLE = {
     ("notices", "people"): "notices: what is still to be told",
     ("notices", "alerts"): "alerts: what is wrong at the moment",
+    ("search", "totals"): "tallies: a row for each account, state and reason",
+    ("search", "busy"): "the same",
     ("queries", "counts"): "tallies: a row for each account, state and reason",
     ("queries", "paused"): "accounts: a row for each that was ever paused",
     ("receiving", "last_ids"): "the last row alone",

@@ -124,19 +124,12 @@ class Desk:
         """Messages by state, over all accounts."""
         now = self.health.monotonic()
         if now - self._totals_at > TOTALS_AGE:
-            self._totals_at, found = now, dict[str, int]()
-            for (_, state, _), number in (await self.verbs.ledger.counts()).items():
-                found[state] = found.get(state, 0) + number
-            self._totals = found
+            self._totals_at, self._totals = now, await self.verbs.ledger.search.totals()
         return self._totals
 
     async def counts_of(self, account: str) -> dict[str, int]:
         """Messages of one account by state."""
-        found = dict[str, int]()
-        for (name, state, _), number in (await self.verbs.ledger.counts()).items():
-            if name == account:
-                found[state] = found.get(state, 0) + number
-        return found
+        return await self.verbs.ledger.search.totals(account)
 
     def _navigation(self, totals: dict[str, int]) -> tuple[Group, ...]:
         held, dead = totals.get("quarantined", 0), totals.get("dead", 0)

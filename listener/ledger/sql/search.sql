@@ -87,6 +87,15 @@ SELECT wanted.value,
    WHERE e.account = wanted.value AND e.state = 'filed' ORDER BY e.id LIMIT 1)
 FROM json_each(?) AS wanted;
 
+-- name: totals
+SELECT state, sum(entries) FROM tallies WHERE entries > 0 GROUP BY state;
+
+-- name: totals_of_account
+SELECT state, sum(entries) FROM tallies WHERE account = :account AND entries > 0 GROUP BY state;
+
+-- name: busy
+SELECT DISTINCT account FROM tallies WHERE state IN ('accepted', 'filed') AND entries > 0;
+
 -- name: last_event
 SELECT coalesce(max(id), 0) FROM events;
 
