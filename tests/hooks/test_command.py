@@ -83,6 +83,7 @@ async def test_the_environment_is_ours_and_holds_no_secret_of_the_daemons(comman
         "ATTEMPT": "1",
         "REFERENCE": "A-1",
         "IS_NEW": "1",
+        "UNVERIFIED": "0",
         "KIND": "message",
     }
     assert seen.keys() - {f"LISTENER_{name}" for name in ours} <= {"PATH", "LANG", "PWD", "SHLVL", "_", "OLDPWD"}
