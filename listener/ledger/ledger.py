@@ -1,4 +1,4 @@
-"""The Ledger: every state change of Listener, one class, one file, one writer.
+"""The Ledger: every state change of Listener, one class, one writer; what people ask and order stands in people.py.
 
 Opened by the supervisor (or a command without a daemon) and handed to receivers, dispatcher, outbox and admin. Each writing
 method is one operation of the writer's group commit and returns after the commit; each reading one runs on a reader's
@@ -18,51 +18,38 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Self
 
-from ..cases import CaseRules, Decision
-from ..cases.pending import Pending
 from ..errors import ConfigurationError, Fault
 from ..hooks import Outcome
 from ..mailbox import Baseline, Extent, Fetched, Folder, Listing, Page, Receipt, SyncState
 from ..message import parse_quickly
 from ..message.model import InboundMessage
-from ..responder.policy import ReplyPolicy
-from ..responder.rules import Verdict
 from . import (
     accepting,
-    backup,
     casebook,
     deliveries,
     directory,
     filing,
-    flood,
     moving,
     planning,
-    queries,
     receiving,
     retention,
     verbs,
 )
 from .access import Access
 from .alerts import Alerts
-from .alerts import Alerts
 from .kept import KeptSettings
 from .notices import Notices
-from .notices import Notices
+from .people import ForPeople
 from .records import (
     Accepted,
-    Backlog,
     Delivery,
     DueDelivery,
     DueEntry,
     FiledAs,
     Parsed,
     Plan,
-    ReleasedHeld,
-    ReleasedSome,
-    Row,
-    Storage,
 )
 from .responses import Responses
 from .retention import Retention
@@ -71,15 +58,12 @@ from .storage import Readers, open_writer
 from .stories import Stories
 from .writer import Transaction, Writer
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 READER_THREADS = 2
 OWED_AT_ONCE = 1_000
 RELEASED_AT_ONCE = 100
 
 
-class Ledger:
+class Ledger(ForPeople):
     """See the module. Made by `open`."""
 
     def __init__(self, path: Path, claim: directory.Claim, connection: sqlite3.Connection, now: Callable[[], float]) -> None:
@@ -100,10 +84,6 @@ class Ledger:
         """Letting go of what is dealt with."""
         self.stories = Stories(self._read)
         """The history of messages, for those who follow along."""
-        self.notices = Notices(self._write, self._read)
-        """Whom to tell of which case."""
-        self.alerts = Alerts(self._write, self._read)
-        """What is wrong at the moment."""
         self.notices = Notices(self._write, self._read)
         """Whom to tell of which case."""
         self.alerts = Alerts(self._write, self._read)
@@ -227,7 +207,7 @@ class Ledger:
         return await self._write(receiving.fetch_attempted, account, listing)
 
     async def octets_since(self, account: str, moment: float) -> int:
-        """Octets of the account's messages that were taken in since that time (POSIX seconds), as their server announced them."""
+        """Octets of the account's messages taken in since that time (POSIX seconds), as their server announced them."""
         return await self._read(receiving.octets_since, account, moment)
 
     async def released(self, account: str) -> list[Listing]:
@@ -262,7 +242,8 @@ class Ledger:
         rules: casebook.Rules = filing.NO_RULES,
     ) -> list[tuple[int, FiledAs]]:
         """Cases, parsed content, deliveries and answers of the batch in one transaction; what became of each entry, in order:
-        its case, how the ledger itself ended it, or None for what came without a case. `hooks` and `rules` by account; who is answered, `responses.answer_by` has said.
+        its case, how the ledger itself ended it, or None for what came without a case. `hooks` and `rules` by account; who is
+        answered, `responses.answer_by` has said.
         """
         try:
             return await self._write(filing.file, batch, hooks, rules, self.responses.policies, wakes=True)
@@ -302,141 +283,6 @@ class Ledger:
             if following is None:
                 return dropped
             after = following
-
-    # --- verbs -------------------------------------------------------------------------------------------------------
-
-    async def retry(self, entry: int) -> str:
-        """The new state. Raises Refused when it is not dead."""
-        return await self._write(verbs.retry, entry, wakes=True)
-
-    async def release(self, entry: int) -> str:
-        """The new state; still quarantined when it must be fetched first. Raises Refused when it is not quarantined."""
-        return await self._write(verbs.release, entry, wakes=True)
-
-    async def release_some(
-        self, *, reason: str | None = None, account: str | None = None, sender: str | None = None, after: int = 0
-    ) -> ReleasedSome:
-        """Release what fits among the next in quarantine, by reason or its first word, account and sender (a pattern)."""
-        return await self._write(flood.release_some, reason, account, sender, after, wakes=True)
-
-    async def release_held(self) -> ReleasedHeld:
-        """One step of releasing what was held for a flood and is due. Twice is the same as once."""
-        return await self._write(flood.release_due, wakes=True)
-
-    async def set_case_status(self, case: str, status: Literal["open", "closed"]) -> str:
-        """A person closes a case or opens it again; the new status. Idempotent. Raises Refused when there is no such case."""
-        return await self._write(casebook.set_status, case, status)
-
-    async def set_paused(self, account: str, paused: bool) -> None:
-        await self._write(verbs.set_paused, account, paused)
-
-    async def record(self, account: str, kind: str, detail: Mapping[str, Any]) -> None:
-        """An event of the account as a whole."""
-        await self._write(verbs.record, account, kind, detail)
-
-    async def set_secret(self, name: str, sealed: bytes | None) -> None:
-        """Keep what the caller encrypted; None removes it."""
-        await self._write(verbs.set_secret, name, sealed)
-
-    async def backup(self, path: Path) -> None:
-        """An online copy of one moment. Raises Refused for a file that must not be written, LedgerError when it cannot."""
-        await asyncio.to_thread(self._backup, path)
-
-    def _backup(self, path: Path) -> None:
-        with self._readers.lend() as connection:
-            backup.backup(connection, self._path, path)
-
-    # --- queries -----------------------------------------------------------------------------------------------------
-
-    async def messages(
-        self, *, state: str | None = None, account: str | None = None, limit: int = 50, before: int | None = None
-    ) -> list[Row]:
-        """Messages, newest first; `before` is the id of the last one of the page before."""
-        return await self._read(queries.messages, state, account, limit, before)
-
-    async def cases(self, *, account: str | None = None, limit: int = 50, before: str | None = None) -> list[Row]:
-        """Cases, newest first; `before` is the id of the last one of the page before."""
-        return await self._read(queries.cases, account, limit, before)
-
-    async def case(self, case: str) -> Row | None:
-        return await self._read(queries.case, case)
-
-    async def explain(self, entry: int) -> Row | None:
-        """The message's row, its place on the server, "events", "deliveries", and whether its "raw" is here."""
-        return await self._read(queries.explain, entry)
-
-    async def account_events(self, account: str, *, limit: int = 50, before: int | None = None) -> list[Row]:
-        """What happened to the account as a whole, newest first."""
-        return await self._read(queries.account_events, account, limit, before)
-
-    async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
-        """Which case it would join, and why, if it were filed now and `pending` before it. Changes nothing."""
-        return await self._read(filing.foresee, account, message, rules, pending, self._now())
-
-    async def foresee_answer(
-        self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
-    ) -> Verdict:
-        """Whether it would be acknowledged if it were filed now, opening a case. Changes nothing."""
-        return await self.responses.foresee(policy, message, received_at, comment, self._now())
-
-    async def message(self, entry: int) -> InboundMessage | None:
-        """What was parsed of it, if it was."""
-        return await self._read(queries.message, entry)
-
-    def read_raw(self, entry: int) -> bytes | None:
-        """The octets as the server gave them. Not async, and safe on any thread: hooks read through it."""
-        with self._readers.lend() as connection:
-            return queries.read_raw(connection, entry)
-
-    def read_digest(self, entry: int) -> bytes | None:
-        """SHA-256 of those octets, also once they are pruned. Not async, and safe on any thread."""
-        with self._readers.lend() as connection:
-            return queries.read_digest(connection, entry)
-
-    async def backlog(self, account: str) -> Backlog:
-        return await self._read(queries.backlog, account)
-
-    async def oldest_unprocessed(self) -> dict[str, float]:
-        """When the oldest message of each unfinished state came in, over all accounts; 0: there is none."""
-        return await self._read(queries.oldest_unprocessed)
-
-    async def storage(self) -> Storage:
-        """The room that it takes and has."""
-        return await asyncio.to_thread(directory.storage, self._path)
-
-    async def counts(self) -> dict[tuple[str, str, str], int]:
-        """Entries by account, state and reason."""
-        return await self._read(queries.counts)
-
-    async def paused(self) -> set[str]:
-        return await self._read(queries.paused)
-
-    async def reseal(self, anew: Callable[[str, bytes], bytes | None]) -> int:
-        """Keep every secret as `anew` gives it from its name and what is kept, in one commit; None: as it is. How many."""
-        return await self._write(verbs.reseal, anew)
-
-    async def secret(self, name: str) -> bytes | None:
-        """As `set_secret` kept it: still encrypted."""
-        return await self._read(queries.secret, name)
-
-    def read_secret(self, name: str) -> bytes | None:
-        """The same. Not async, and safe on any thread: secrets are read there, like files."""
-        with self._readers.lend() as connection:
-            return queries.secret(connection, name)
-
-    # --- how -----------------------------------------------------------------------------------------------------------
-
-    async def _write(self, operation: Callable[..., T], *values: Any, wakes: bool = False) -> T:
-        return await self._writer.submit(lambda tx: operation(tx, *values), wakes=wakes)
-
-    async def _read(self, query: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._writer.check()
-
-        def run() -> T:
-            with self._readers.lend() as connection:
-                return query(connection, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
 
 _LOST = (
