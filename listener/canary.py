@@ -1,7 +1,7 @@
 """The probe mails that an account sends to itself (R-100): how one is named, so that nobody else can make one. No I/O.
 
-A probe's Message-ID is signed like that of any mail of ours, for a case that cannot be; its nonce is the moment it was sent. So it
-needs no memory, and a forged one is ordinary mail.
+A probe's Message-ID is signed like that of any mail of ours, for a case that cannot be; its nonce is the moment it was sent. So
+it needs no memory, and a forged one is ordinary mail.
 """
 
 from __future__ import annotations

@@ -45,7 +45,12 @@ def with_oauth(profile: str) -> str:
     ("text", "line", "setting", "reason"),
     [
         # whom to believe
-        (GOOD + "[accounts.trust]\nown_received = 1\n", 8, "accounts[0].trust.own_received", "every sender could be its own witness"),
+        (
+            GOOD + "[accounts.trust]\nown_received = 1\n",
+            8,
+            "accounts[0].trust.own_received",
+            "every sender could be its own witness",
+        ),
         # one setting
         (GOOD + "polls = 1\n", 7, R + "polls", "is not a setting"),
         (GOOD + 'fodlers = ["INBOX"]\n', 7, R + "fodlers", 'Did you mean "folders"?'),

@@ -131,7 +131,9 @@ def _in_case(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _link(row: Mapping[str, Any]) -> dict[str, Any]:
-    kind = "possibly related" if row["kind"] == "related" else "follows up" if row["direction"] == "earlier" else "followed up by"
+    kind = (
+        "possibly related" if row["kind"] == "related" else "follows up" if row["direction"] == "earlier" else "followed up by"
+    )
     return dict(row) | {"link": kind, "why": LINKS.get(row["why"], row["why"])}
 
 
@@ -265,9 +267,9 @@ async def _local(config: Config) -> AsyncIterator[Any]:
     """The verbs over the ledger, under its lock."""
     from ..admin.verbs import Ledgerwise, Verbs
     from ..ledger import Ledger
+    from .standing import desk_of
 
     ledger = await Ledger.open(config.listener.state_dir, expect_state=config.listener.expect_state)
-    from .standing import desk_of
     try:
         desk = await desk_of(config, ledger)
         protocols = {account.id: account.receiver.protocol.value for account in desk.config().accounts}

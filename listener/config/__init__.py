@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr
 
-from .account import Account, Grant, OAuthProfile, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
+from .account import Account, Cases, Receiver, ReceiverProtocol, Reply, Security, Sender, SenderProtocol, Trust
 from .otlp import Otlp
+from .profile import Grant, OAuthProfile
 from .retention import Retention
 from .rules import Conditions, Flood, Rule
 from .telling import Alerts, Notify
@@ -25,6 +26,7 @@ __all__ = [
     "Account",
     "Admin",
     "Alerts",
+    "Cases",
     "Changes",
     "Command",
     "Conditions",

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from .account import Account, OAuthProfile
+from .account import Account
 from .faults import kind_of, table_in
+from .profile import OAuthProfile
 from .values import Table
 
 FILE = "_file"

@@ -6,7 +6,9 @@ from typing import Literal
 
 from .values import REQUIRED, AccountFile, Address, Duration, Table, Text, setting
 
-AlertKind = Literal["auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring", "canary"]
+AlertKind = Literal[
+    "auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring", "canary"
+]
 ALL_ALERTS: tuple[AlertKind, ...] = (
     *("auth_failed", "needs_consent", "parked", "unreachable", "sender", "dead", "quarantine", "expiring", "canary"),
 )

@@ -108,7 +108,7 @@ class _Acceptance:
     def _renew_known(self) -> None:
         """Known rows are of the present generation, and no longer owed where the server shows them as told."""
         told = [key for key, row in self.known.items() if row.owed and self.listings[key].acknowledged]
-        self.tx.connection.executemany(_SQL["confirm"], [(self.account, self.page.folder, key) for key in told])
+        self.tx.connection.executemany(_SQL["confirm"], [(False, self.account, self.page.folder, key) for key in told])
         if self.folder.resetting:
             old = [row.id for row in self.known.values() if row.generation < self.folder.generation]
             values = [{"id": entry, "generation": self.folder.generation} for entry in old]

@@ -111,7 +111,7 @@ class ReleasedHeld:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedSome:
-    """One step of a release by hand: how many, the entry to go on after (None: that was all), and whose mail must be fetched."""
+    """One step of a release by hand: how many, the entry to go on after (None: that was all), whose mail must be fetched."""
 
     messages: int
     after: int | None

@@ -1,7 +1,7 @@
 """Sends each account's probe mails, and sees whether they come back: the one proof that mail really arrives (R-100).
 
-One task for all accounts. A probe goes straight to the account's own sender and not through the ledger: one that is lost is what
-we want to know. Whoever parses it ends it as ignored(canary), before rules, cases and hooks, and tells us here.
+One task for all accounts. A probe goes straight to the account's own sender and not through the ledger: one that is lost is
+what we want to know. Whoever parses it ends it as ignored(canary), before rules, cases and hooks, and tells us here.
 """
 
 from __future__ import annotations

@@ -182,6 +182,6 @@ async def test_an_identity_shared_by_many_is_no_identity(ledger):
     listings = [listing(uid, **known) for uid in range(1, 41)]
     octets = {one.unique_id: one.unique_id.encode() for one in listings}
     await take(ledger, page(*listings, state="1:41"), octets)
-    await file_due(ledger, **{name.decode(): message("same") for name in octets.values()})
+    await file_due(ledger, **{name.decode(): message("same", subject=name.decode()) for name in octets.values()})
     plan = await ledger.plan(ACCOUNT, reset(listing("2:1", message_id="same@example.com", **known)))
     assert [one.unique_id for one in plan.fetch] == ["2:1"]

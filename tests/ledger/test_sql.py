@@ -13,6 +13,7 @@ DOCS = PACKAGE.parent.parent / "docs" / "ledger.md"
 FILES = sorted(path.stem for path in (PACKAGE / "sql").glob("*.sql"))
 STATEMENTS = [(name, statement) for name in FILES for statement in sql.load(name)]
 READ_WHOLE = {
+    ("queries", "secrets"): "secrets: all of them are sealed anew",
     ("notices", "people"): "notices: what is still to be told",
     ("notices", "alerts"): "alerts: what is wrong at the moment",
     ("search", "totals"): "tallies: a row for each account, state and reason",
@@ -22,7 +23,6 @@ READ_WHOLE = {
     ("receiving", "last_ids"): "the last row alone",
     ("receiving", "insert_entry"): "the foreign keys to it, and only while one is outstanding: OP_FkIfZero skips it",
     ("receiving", "insert_present"): "the same",
-    ("responding", "insert"): "the same",
     ("responses", "tallies"): "response_tallies: a row for each purpose, state and rule",
 }
 

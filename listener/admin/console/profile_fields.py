@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...config.account import OAuthProfile
+from ...config import OAuthProfile
 from .forms import KEPT, Field, Options, Part, Settings, Sort, get
 
 ISSUERS: Options = (("microsoft", "Microsoft"), ("google", "Google"), ("custom", "Another"))
