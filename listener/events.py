@@ -48,7 +48,7 @@ EVENTS: Mapping[str, str] = {
     "ledger.stalled": "The ledger has not answered for `seconds`: storage hangs.",
     "canary.seen": "A probe mail came back; `seconds` is how long it took.",
     "canary.not_sent": "A probe mail could not be sent; see `error`. If none comes back in time, the alert `canary` is raised.",
-    "alert.raised": "Something is wrong; operators are told (`[alerts]`). docs/notifications.md says of each `kind` what to do.",
+    "alert.raised": "Something is wrong; operators are told (`[alerts]`). docs/notifications.md says what to do.",
     "alert.cleared": "What an alert was raised for is well again; operators are told.",
     "alert.not_posted": "The alert webhook did not take an alert; it is posted again. See `error`.",
     "notification.template": "A notification's template failed; a plain mail went out instead. Mend the template.",
