@@ -48,8 +48,10 @@ class Canaries:
     async def run(self) -> None:
         """For ever."""
         while True:
-            for account in self.config().accounts:
-                if account.canary is not None and (status := self._status(account.id)) is not None:
+            singing = [account for account in self.config().accounts if account.canary is not None]
+            statuses = {status.id: status for status in self.statuses()} if singing else {}
+            for account in singing:
+                if account.canary is not None and (status := statuses.get(account.id)) is not None:
                     await self._attend(account, status, account.canary.every, account.canary.late_after)
             await asyncio.sleep(LOOK)
 
