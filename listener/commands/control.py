@@ -105,12 +105,28 @@ class RemoteCall:
 
     def __call__(self, verb: str, **arguments: Any) -> Any:
         method, target = request_of(verb, arguments)
-        connection = _UnixConnection(self._path)
-        try:
+        with self._connected() as connection:
             connection.request(method, target)
             response = connection.getresponse()
             answer = _answer(response.status, response.getheader("Content-Type", ""), response.read())
             return _with_next(answer, response.getheader("Link", "")) if isinstance(answer, list) else answer
+
+    def rows(self, verb: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows of a verb that streams them, each as it comes. Raises as the other verbs do, also on the way."""
+        method, target = request_of(verb, {})
+        with self._connected() as connection:
+            connection.request(method, target, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            if response.status != 200:
+                _answer(response.status, response.getheader("Content-Type", ""), response.read())
+            for line in response:
+                yield json.loads(line)
+
+    @contextmanager
+    def _connected(self) -> Iterator[_UnixConnection]:
+        connection = _UnixConnection(self._path)
+        try:
+            yield connection
         except (OSError, http.client.HTTPException) as error:
             raise LedgerError(f"the daemon did not answer on {self._path}: {error or type(error).__name__}") from error
         finally:

@@ -55,7 +55,33 @@ def test_an_unknown_account_gets_a_sentence(listener, config):
 
 
 def test_offline_connects_to_nothing(listener, config):
-    assert listener("check", "--offline") == (0, "the configuration is fine; accounts: 1\n", "")
+    code, out, err = listener("check", "--offline")
+    assert (code, out.splitlines()[-1], err) == (0, "the configuration is fine; accounts: 1", "")
+
+
+ODD = "receiver.insecure: password and mail cross the network in clear text"
+
+
+@pytest.fixture
+def two_odd_accounts(config):
+    """Both cross the network in clear text."""
+    text = config.read_text().replace('host = "127.0.0.1"', 'host = "mail.example.com"\ninsecure = true')
+    head, account = text.split("[[accounts]]")
+    config.write_text(f"{head}[[accounts]]{account}[[accounts]]{account.replace('support', 'sales')}")
+
+
+def test_offline_says_what_each_accounts_settings_should_be_looked_at_for(listener, two_odd_accounts):
+    code, out, err = listener("check", "--offline")
+    assert (code, err) == (0, "")
+    assert [line for line in out.splitlines() if ODD in line] == [f"warning: {id}: {ODD}" for id in ("support", "sales")]
+
+
+def test_offline_says_it_as_json_and_of_the_accounts_named_only(listener, two_odd_accounts):
+    _, out, _ = listener("check", "--offline", "--json", "sales")
+    said = [row for row in map(json.loads, out.splitlines()) if "warning" in row]
+    assert {row["account"] for row in said} == {"sales"}
+    setting, warning = ODD.split(": ")
+    assert {"ok": True, "account": "sales", "setting": setting, "warning": warning} in said
 
 
 def test_all_faults_as_json_and_exit_78(listener, config):
@@ -78,8 +104,22 @@ def test_a_hook_that_cannot_be_imported_is_a_fault(listener, config):
 def test_warnings_that_concern_no_single_account_come_first_and_are_no_failure(listener, config, words):
     config.write_text(config.read_text() + '[webhook.crm]\nurl = "https://crm.example.com/"\n')
     code, out, _ = listener("check", "--offline", *words)
-    first, last = out.splitlines()
+    first, *_, last = out.splitlines()
     said = "webhook.crm: no account uses it"
     assert code == 0
     assert (json.loads(first) == {"ok": True, "warning": said}) if words else (first == f"warning: {said}")
     assert "the configuration is fine" in last
+
+
+async def test_without_the_daemon_accounts_of_the_console_are_told_to_be_untested(listener, filled, connected):
+    async with ImapServer(users={"u": "secret"}) as server:
+        connected(server.port)
+        code, out, _ = await checked(listener)
+    assert code == 0
+    assert out.splitlines()[-1].startswith("accounts made in the console are tested by the daemon")
+
+
+def test_an_unknown_account_may_be_one_of_the_console(listener, filled):
+    assert listener("check", "nobody")[2] == (
+        "listener: no account 'nobody' in the configuration; one of the console needs the daemon\n"
+    )
