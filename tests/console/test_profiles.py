@@ -1,14 +1,16 @@
-"""Authentication profiles in the browser: made by a form, tested, consented to as far as a browser can without the issuer."""
+"""Authentication profiles in the browser: made by a form, tested, consented to at an issuer of ours."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from listener.testing.oauth import TokenServer
+
 pytestmark = pytest.mark.dovecot
 
 
-async def make(page, name):
+async def make(page, name, token_url="https://127.0.0.1:1/token", authorize_url="https://issuer.example/authorize"):
     await page.goto("/profiles/new")
     await page.fill("[id='f-id']", name)
     await page.select_option("[id='f-issuer']", "custom")
@@ -16,8 +18,8 @@ async def make(page, name):
     await page.fill("[id='f-client_id']", "our-application")
     await page.fill("[id='f-client_secret']", "very-secret")
     await page.fill("[id='f-scope']", "mail")
-    await page.fill("[id='f-token_url']", "https://127.0.0.1:1/token")
-    await page.fill("[id='f-authorize_url']", "https://issuer.example/authorize")
+    await page.fill("[id='f-token_url']", token_url)
+    await page.fill("[id='f-authorize_url']", authorize_url)
     await page.click("button.first")
     await page.wait_for_url(f"**/profiles/{name}?told=*")
 
@@ -60,6 +62,60 @@ async def test_consent_leaves_for_the_issuer_with_a_challenge_and_a_refusal_come
         answer = await desk.open("/oauth/callback?code=x&state=forged")
         assert answer.status in (400, 403, 409)
         assert "Traceback" not in await desk.text("body")
+
+
+async def give_consent(page, name):
+    """From the profile's page to the issuer, and wherever it sends the browser back to."""
+    await page.goto(f"/profiles/{name}")
+    await page.locator("button", has_text=re.compile("^(Give|Renew) consent$")).click()
+    await page.click("text=Go to 127.0.0.1")
+    await page.wait_for_url("**/oauth/callback?*")
+
+
+async def test_consent_is_given_at_the_issuer_brings_a_token_and_is_renewed_by_one_click(desk):
+    async with TokenServer() as issuer:
+        page = desk.page
+        await make(page, "consented", issuer.url, issuer.authorize_url)
+        await give_consent(page, "consented")
+        assert "Consent is given" in await desk.text("h1")
+        (redeemed,) = (one for one in issuer.requests if one["grant_type"] == "authorization_code")
+        assert redeemed["code_verifier"]
+        assert issuer.visits[0]["state"] not in await page.content()
+        await page.click("text=Back to the profiles")
+        await page.goto("/profiles/consented")
+        assert "Nobody has consented yet" not in await desk.text()
+        assert issuer.refresh_token not in await page.content()
+        await page.click("text=Get a token")
+        await page.locator("#tested.ok", has_text="A token was issued").wait_for(timeout=20_000)
+        first = issuer.refresh_token
+        await give_consent(page, "consented")
+        assert "Consent is given" in await desk.text("h1")
+        assert issuer.refresh_token != first
+
+
+async def test_an_answer_of_the_issuer_is_taken_once_and_only_from_the_browser_that_asked(open_desk):
+    async with open_desk(amiss=True) as desk, TokenServer() as issuer:
+        await make(desk.page, "once", issuer.url, issuer.authorize_url)
+        await give_consent(desk.page, "once")
+        assert (await desk.open(desk.page.url)).status == 409
+        assert "Consent was not given" in await desk.text("h1")
+        await desk.page.goto("/profiles/once")
+        await desk.page.click("text=Renew consent")
+        away = await desk.page.locator("a", has_text="Go to 127.0.0.1").get_attribute("href")
+        async with open_desk(amiss=True) as other:
+            answer = await other.page.goto(away)
+            assert answer.status == 409
+            assert "another browser" in await other.text("body")
+        assert len([one for one in issuer.requests if one["grant_type"] == "authorization_code"]) == 1
+
+
+async def test_a_person_who_refuses_at_the_issuer_reads_what_to_do(open_desk):
+    async with open_desk(amiss=True) as desk, TokenServer() as issuer:
+        issuer.deny = "access_denied"
+        await make(desk.page, "refused", issuer.url, issuer.authorize_url)
+        await give_consent(desk.page, "refused")
+        assert "did not consent" in await desk.text("body")
+        assert issuer.issued == []
 
 
 async def test_a_token_that_cannot_be_had_says_why(open_desk):

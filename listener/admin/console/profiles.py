@@ -42,7 +42,10 @@ class ProfilePages:
             web.get("/profiles/{profile}", self._show),
             web.get("/profiles/{profile}/edit", self._edit),
             web.post("/profiles/{profile}/edit", self._take),
+            # What these orders show is a page, which refreshes itself under their address.
+            web.get("/profiles/{profile}/test", self._show),
             web.post("/profiles/{profile}/test", self._test),
+            web.get("/profiles/{profile}/consent", self._show),
             web.post("/profiles/{profile}/consent", self._consent),
             web.post("/profiles/{profile}/delete", self._delete),
         ]
