@@ -45,11 +45,15 @@ class AccountStatus:
     last_error: str | None = None
     sender_error: str | None = None
     """Why its answers cannot be sent; None: they can, as far as we know."""
+    sender_proven: bool = False
+    """Has its sender been tried since the start?"""
     next_retry: float | None = None
     token_expiry: float | None = None
     certificate_expiry: float | None = None
     canary_due: float | None = None
     """When the oldest probe under way should have come back; None: none is."""
+    canary_proven: bool = False
+    """Has a probe come back since the account went to work?"""
     provider: str = "custom"
     lag: dict[Folder, int] = field(default_factory=dict)
     missing_folders: dict[Folder, str] = field(default_factory=dict)

@@ -47,11 +47,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """To whom alerts go by mail, and whose sender sends them; `words` says one: subject and text."""
+    """To whom alerts go by mail, and whose sender sends them; `words` says what changed at once: subject and text."""
 
     people: Sequence[str]
     account: str
-    words: Callable[[Alert], tuple[str, str]]
+    words: Callable[[Sequence[Alert]], tuple[str, str]]
 
 
 class Alerts:
@@ -93,8 +93,8 @@ def sync(tx: Transaction, wrong: Mapping[Key, str], well: Sequence[Key], mailing
         if before is not None and before.cleared_at is None:
             tx.connection.execute(_SQL["clear_alert"], {"kind": key[0], "about": key[1], "now": tx.now})
             changed.append(Alert(before.kind, before.about, before.said, before.raised_at, tx.now, before.hooked))
-    for alert in changed:
-        _mail(tx, alert, mailing)
+    if changed and mailing is not None:
+        _mail(tx, changed, mailing)
     return changed
 
 
@@ -106,10 +106,9 @@ def told(tx: Transaction, alert: Alert) -> None:
         tx.connection.execute(_SQL["hooked_alert"], values)
 
 
-def _mail(tx: Transaction, alert: Alert, mailing: Mailing | None) -> None:
-    if mailing is None:
-        return
-    subject, text = mailing.words(alert)
+def _mail(tx: Transaction, changed: Sequence[Alert], mailing: Mailing) -> None:
+    subject, text = mailing.words(changed)
+    first = changed[0]
     for person in mailing.people:
-        key = f"alert:{alert.kind}:{alert.about}:{alert.raised_at!r}:{alert.state}:{person}"
+        key = f"alert:{first.kind}:{first.about}:{first.raised_at!r}:{first.state}:{person}"
         responding.add(tx, responding.Outgoing(key, Purpose.ALERT, mailing.account, person, subject, text))

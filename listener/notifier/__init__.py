@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -22,10 +22,12 @@ from ..ledger import Alert, Ledger, Mailing, Notice, Person
 from ..responder.notify import MAX_TEXT, NoticeView, subject_of, text_of
 from ..responder.templates import AccountView, Source, TemplateFault
 from ..status import AccountStatus
-from .troubles import Facts, well, wrong
+from .troubles import Facts, Key, well, wrong
 
 EVERY = 10.0
 """Seconds between two looks."""
+MAX_LINES = 500
+"""Alerts that one mail names."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +64,7 @@ class Notifier:
         self._ledger, self._setting, self._statuses, self._now = ledger, setting, statuses, now
         self._backoff = Backoff(uniform)
         self._hook_rests_until = 0.0
+        self._refusals: dict[tuple[Key, str], int] = {}
 
     async def run(self) -> None:
         """For ever."""
@@ -78,7 +81,7 @@ class Notifier:
             account = setting.config.account(person.account)
             if account is None or account.notify is None or person.address not in _lower(account.notify.to):
                 await self._drop(person)
-            elif self._now() - person.told_at >= account.notify.together:
+            elif not 0 <= self._now() - person.told_at < account.notify.together:  # a clock set back must not silence it
                 await self._tell(person, account, setting)
 
     async def _tell(self, person: Person, account: Account, setting: Setting) -> None:
@@ -107,7 +110,7 @@ class Notifier:
         alerts = await self._ledger.alerts.all()
         if settings is None and not alerts:
             return
-        facts = Facts(self._now(), self._statuses(), await self._ledger.counts(), await asyncio.to_thread(setting.ends))
+        facts = await self._facts(setting)
         found = {} if settings is None else wrong(facts, settings)
         raised = {alert.key for alert in alerts if alert.cleared_at is None}
         over = well(facts, found, raised)
@@ -119,8 +122,17 @@ class Notifier:
             alerts = await self._ledger.alerts.all()
         await self._post(alerts, setting.hook)
 
+    async def _facts(self, setting: Setting) -> Facts:
+        counts, ends = await self._ledger.counts(), await asyncio.to_thread(setting.ends)
+        accounts = setting.config.accounts
+        sending = frozenset(account.id for account in accounts if account.sender is not None)
+        probing = frozenset(account.id for account in accounts if account.canary is not None)
+        return Facts(self._now(), self._statuses(), counts, ends, sending, probing)
+
     async def _post(self, alerts: list[Alert], hook: Hook | None) -> None:
-        for alert in (alert for alert in alerts if alert.hooked != alert.state):
+        due = [alert for alert in alerts if alert.hooked != alert.state]
+        self._refusals = {id: self._refusals.get(id, 0) for id in ((alert.key, alert.state) for alert in due)}
+        for alert in sorted(due, key=lambda one: self._refusals[one.key, one.state]):  # one it never takes delays no other
             if hook is None or (alert.cleared_at is not None and alert.hooked == ""):
                 await self._ledger.alerts.told(alert)  # nobody to tell, or nobody was told that it began
             elif self._now() >= self._hook_rests_until and not await self._posted(alert, hook):
@@ -133,6 +145,7 @@ class Notifier:
             )
         except (HookFailed, HookRefused) as error:
             self._hook_rests_until = self._now() + self._backoff.next()
+            self._refusals[alert.key, alert.state] += 1
             log.warning("alert.not_posted", kind=alert.kind, about=alert.about, error=str(error))
             return False
         self._backoff.reset()
@@ -140,8 +153,17 @@ class Notifier:
         return True
 
 
-def words(alert: Alert) -> tuple[str, str]:
-    """Subject and text of an alert's mail."""
+def words(alerts: Sequence[Alert]) -> tuple[str, str]:
+    """Subject and text of the mail about what changed at one look: many accounts fall ill together when a network does."""
+    if len(alerts) == 1:
+        return _words(alerts[0])
+    begun = sum(alert.cleared_at is None for alert in alerts)
+    lines = [f"{'' if one.cleared_at is None else 'Well again: '}{one.kind} {one.about}: {one.said}" for one in alerts]
+    more = [f"… and {len(lines) - MAX_LINES} more: listener accounts"] * (len(lines) > MAX_LINES)
+    return f"[Listener] wrong: {begun}, well again: {len(alerts) - begun}", "\n".join([*lines[:MAX_LINES], *more]) + "\n"
+
+
+def _words(alert: Alert) -> tuple[str, str]:
     if alert.cleared_at is not None:
         return (
             f"[Listener] Well again: {alert.kind} {alert.about}",

@@ -1,7 +1,8 @@
 """What is wrong at the moment, in words: from the accounts' progress, the ledger's counts and what expires. No I/O.
 
-An account that is on its way (starting, connecting, reconciling) is neither wrong nor well: an alert of it stays as it is, so
-that a restart neither clears nor repeats it.
+What begins is said at once; that it is over is said only once it is proven. An account that is on its way, cannot be reached or
+has not tried its sender since the start proves nothing: its alerts stay as they are, so that a restart neither clears nor
+repeats them and nobody reads "well again" of what is not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ..status import AccountState, AccountStatus
 
 Key = tuple[str, str]
 
-UNDECIDED = frozenset({AccountState.STARTING, AccountState.CONNECTING, AccountState.RECONCILING})
+SETTLED = frozenset({AccountState.RECEIVING, AccountState.IDLE, AccountState.POLLING, AccountState.STOPPED})
+"""States that prove that the server is there, its certificate good and the sign-in taken, or that nobody wants to know."""
 OF_STATE = {
     AccountState.AUTH_FAILED: ("auth_failed", "the sign-in was refused"),
     AccountState.NEEDS_CONSENT: ("needs_consent", "somebody has to give consent again"),
@@ -28,17 +30,21 @@ OF_LEDGER = {
 }
 TOKEN_ENDS = 300.0
 """Seconds before its end an access token should long have been followed by another."""
-_ABOUT_STATE = frozenset({"auth_failed", "needs_consent", "parked", "unreachable"})
+_OF_ACCOUNT = frozenset({"auth_failed", "needs_consent", "parked", "unreachable", "expiring", "canary", "sender"})
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at `now` (POSIX seconds). `ends`: profiles' certificates; `counts` by account, state and reason."""
+    """What is known at `now` (POSIX seconds). `ends`: profiles' certificates; `counts` by account, state and reason; `sending`
+    and `probing`: the accounts that have a sender, and those that send themselves probes.
+    """
 
     now: float
     statuses: Collection[AccountStatus]
     counts: Mapping[tuple[str, str, str], int]
     ends: Mapping[str, float]
+    sending: Collection[str] = ()
+    probing: Collection[str] = ()
 
 
 def wrong(facts: Facts, settings: Alerts) -> dict[Key, str]:
@@ -49,12 +55,23 @@ def wrong(facts: Facts, settings: Alerts) -> dict[Key, str]:
 
 def well(facts: Facts, wrong: Mapping[Key, str], raised: Iterable[Key]) -> list[Key]:
     """Those of the raised ones that are over."""
-    undecided = {status.id for status in facts.statuses if status.state in UNDECIDED}
+    statuses = {status.id: status for status in facts.statuses}
     return [
         (kind, about)
         for kind, about in raised
-        if (kind, about) not in wrong and not (about in undecided and kind in _ABOUT_STATE)
+        if (kind, about) not in wrong
+        and (kind not in _OF_ACCOUNT or (status := statuses.get(about)) is None or _is_over(kind, status, facts))
     ]
+
+
+def _is_over(kind: str, status: AccountStatus, facts: Facts) -> bool:
+    if kind == "sender":
+        return status.sender_proven or status.id not in facts.sending
+    if kind == "unreachable" and status.state is AccountState.BACKOFF:
+        return status.last_success is not None  # it was there in between
+    if kind == "canary" and status.id in facts.probing:
+        return status.canary_proven and status.state in SETTLED
+    return status.state in SETTLED
 
 
 def _states(facts: Facts, settings: Alerts) -> Iterator[tuple[str, str, str]]:

@@ -59,13 +59,13 @@ class Canaries:
         """A probe of that account was found in the ledger. Not async."""
         self.metrics.observe("canary_seconds", max(0.0, staged_at - sent_at))
         if (status := self._status(account)) is not None:
-            status.canary_due = None
+            status.canary_due, status.canary_proven = None, True
             log.debug("canary.seen", account=account, seconds=round(staged_at - sent_at, 3))
 
     async def _attend(self, account: Account, status: AccountStatus, every: float, late_after: float) -> None:
         now = self.now()
         if status.state in AWAY:
-            status.canary_due = None
+            status.canary_due, status.canary_proven = None, False
         elif now >= self._next.get(account.id, 0.0):
             self._next[account.id] = now + every
             status.canary_due = status.canary_due or now + late_after  # that of the oldest one under way

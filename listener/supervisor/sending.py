@@ -80,7 +80,7 @@ class Show:
         """An account cannot send, or can again."""
         for status in self.statuses():
             if status.id == account:
-                status.sender_error = None if error is None else str(error)
+                status.sender_error, status.sender_proven = None if error is None else str(error), True
 
     def breaker(self, is_open: bool) -> None:
         """All automatic answers are stopped, or not."""

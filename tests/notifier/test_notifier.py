@@ -8,7 +8,7 @@ from ledger.makers import Clock, filed, message
 
 from listener.config import Config
 from listener.errors import ConfigurationError
-from listener.hooks import HookFailed
+from listener.hooks import HookFailed, HookRefused
 from listener.ledger import Ledger
 from listener.message.model import Address, Automatic, Kind
 from listener.notifier import EVERY, Notifier, Setting
@@ -29,9 +29,11 @@ class Hook:
     """Keeps what it was posted; fails as often as it is told."""
 
     def __init__(self):
-        self.posted, self.failing = [], 0
+        self.posted, self.failing, self.refused = [], 0, set()
 
     async def post(self, body, key):
+        if json.loads(body)["about"] in self.refused:
+            raise HookRefused("answered 400")
         if self.failing:
             self.failing -= 1
             raise HookFailed("answered 500")
@@ -50,9 +52,12 @@ class Desk:
         self.setting = Setting(config, sources_of(config), self.hook if config.alerts and config.alerts.webhook else None, dict)
         self.ledger.responses.answer_by(policies_of(config))
 
-    async def look(self, seconds=0.0):
+    def notifier(self):
+        return Notifier(self.ledger, lambda: self.setting, lambda: self.statuses, self.clock, lambda a, b: b)
+
+    async def look(self, seconds=0.0, notifier=None):
         self.clock.now += seconds
-        notifier = Notifier(self.ledger, lambda: self.setting, lambda: self.statuses, self.clock, lambda a, b: b)
+        notifier = notifier or self.notifier()
         await notifier._tell_people(self.setting)
         await notifier._look_after(self.setting)
 
@@ -207,6 +212,52 @@ async def test_a_restart_neither_repeats_nor_ends_an_alert(desk):
         desk.is_in(state)
         await desk.look(10)
     assert len(await desk.mails()) == 1
+
+
+async def test_a_restart_does_not_end_what_it_forgot(desk):
+    desk.use(configured(alerts=BY_MAIL))
+    desk.is_in(AccountState.IDLE, certificate_expiry=desk.clock.now + 86_400, sender_error="refused", sender_proven=True)
+    await desk.look()
+    for state in (AccountState.STARTING, AccountState.BACKOFF):
+        desk.is_in(state)
+        await desk.look(10)
+    desk.is_in(AccountState.IDLE, certificate_expiry=desk.clock.now + 86_400)
+    await desk.look(10)
+    ((_, subject, _),) = await desk.mails()
+    assert subject == "[Listener] wrong: 2, well again: 0"
+
+
+async def test_what_begins_at_once_is_told_in_one_mail(desk):
+    desk.use(configured(alerts=BY_MAIL))
+    desk.statuses = [AccountStatus(f"one-{number}", "imap", AccountState.PARKED) for number in range(600)]
+    await desk.look()
+    for status in desk.statuses[:200]:
+        status.enter(AccountState.IDLE)
+    await desk.look(10)
+    (first, second) = await desk.mails()
+    assert first[1] == "[Listener] wrong: 600, well again: 0"
+    assert "one-0: it cannot go on by itself" in first[2]
+    assert "… and 100 more" in first[2]
+    assert second[1] == "[Listener] wrong: 0, well again: 200"
+
+
+async def test_one_alert_that_the_webhook_never_takes_delays_no_other(desk):
+    desk.use(configured(alerts=BY_HOOK))
+    desk.statuses = [AccountStatus(id, "imap", AccountState.PARKED) for id in ("a", "b", "c")]
+    desk.hook.refused = {"a", "b"}
+    notifier = desk.notifier()
+    for _ in range(4):
+        await desk.look(3600, notifier)
+    assert [body["about"] for body, _ in desk.hook.posted] == ["c"]
+
+
+async def test_a_clock_set_back_silences_nobody(desk):
+    desk.use(configured({"to": [TEAM], "together": "10m"}))
+    await filed(desk.ledger, "one", hooks={})
+    await desk.look()
+    await filed(desk.ledger, "two", hooks={})
+    await desk.look(-86_400)
+    assert len(await desk.mails()) == 2
 
 
 async def test_the_webhook_is_posted_until_it_takes_it_under_one_key(desk):

@@ -16,8 +16,8 @@ def status(state=AccountState.IDLE, **more):
     return AccountStatus("support", "imap", state, **more)
 
 
-def facts(*statuses, counts=None, ends=None):
-    return Facts(NOW, statuses, counts or {}, ends or {})
+def facts(*statuses, counts=None, ends=None, asked=()):
+    return Facts(NOW, statuses, counts or {}, ends or {}, sending=asked, probing=asked)
 
 
 @pytest.mark.parametrize("state", ["auth_failed", "needs_consent", "parked"])
@@ -87,9 +87,36 @@ def test_what_is_over_is_well():
     assert well(facts(status()), {}, [("auth_failed", "support")]) == [("auth_failed", "support")]
 
 
-def test_while_an_account_is_on_its_way_nothing_is_said_of_it():
-    for state in (AccountState.STARTING, AccountState.CONNECTING, AccountState.RECONCILING):
-        assert well(facts(status(state)), {}, [("auth_failed", "support")]) == []
+ABOUT_ACCOUNTS = ["auth_failed", "needs_consent", "parked", "expiring", "canary", "sender"]
+
+
+@pytest.mark.parametrize("kind", [*ABOUT_ACCOUNTS, "unreachable"])
+@pytest.mark.parametrize("state", ["starting", "connecting", "reconciling", "backoff"])
+def test_an_account_that_was_just_started_proves_nothing(kind, state):
+    started = facts(status(AccountState(state), last_success=None), asked={"support"})
+    assert well(started, {}, [(kind, "support")]) == []
+
+
+@pytest.mark.parametrize("state", ["backoff", "auth_failed", "needs_consent", "parked"])
+def test_one_trouble_after_another_ends_neither(state):
+    raised = [(kind, "support") for kind in ("auth_failed", "needs_consent", "parked", "expiring") if kind != state]
+    assert well(facts(status(AccountState(state))), {}, raised) == []
+
+
+def test_a_server_that_was_there_in_between_is_no_longer_out_of_reach():
+    assert well(facts(status(AccountState.BACKOFF)), {}, [("unreachable", "support")]) == [("unreachable", "support")]
+
+
+@pytest.mark.parametrize(("kind", "proof"), [("sender", "sender_proven"), ("canary", "canary_proven")])
+def test_what_must_be_tried_is_well_once_it_was_tried(kind, proof):
+    for proven in (False, True):
+        known = facts(status(**{proof: proven}), asked={"support"})
+        assert well(known, {}, [(kind, "support")]) == [(kind, "support")] * proven
+
+
+@pytest.mark.parametrize("kind", ["sender", "canary"])
+def test_what_is_no_longer_configured_is_well(kind):
+    assert well(facts(status()), {}, [(kind, "support")]) == [(kind, "support")]
 
 
 def test_a_removed_account_is_well():
