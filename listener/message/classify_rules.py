@@ -253,6 +253,7 @@ RULES: Final = (
     Rule("response_suppress", None, False, True, "MS-OXCMAIL §2.1.3.2.20", _suppresses, _SUPPRESS),
     Rule("list_unsubscribe", None, False, True, "RFC 2369 §3.2", *_field("list-unsubscribe", "list-help")),
     Rule("loop_field", None, False, True, "RFC 3834 §3.1.8", *_field("x-loop", "x-loops")),
+    Rule("errors_to", None, False, True, "RFC 2076 §3.5", *_field("errors-to")),
     Rule("failed_recipients", None, True, True, "peers", *_field("x-failed-recipients")),
     Rule("report", None, True, True, "RFC 6522 §3", lambda e: bool(e.report_type) or "message/delivery-status" in e.types),
     Rule("hop_count", None, False, True, "RFC 5321 §6.3", _hops),

@@ -74,6 +74,7 @@ EXAMPLES: dict[str, tuple[str, Kind | None]] = {
     "response_suppress": ("X-Auto-Response-Suppress: DR, OOF, AutoReply\n", None),
     "list_unsubscribe": ("List-Unsubscribe: <https://crm.example/u>\n", None),
     "loop_field": ("X-Loop: yes\n", None),
+    "errors_to": ("Errors-To: list-errors@example.net\n", None),
     "failed_recipients": ("X-Failed-Recipients: bob@example.net\n", None),
     "report": ("Content-Type: multipart/report; report-type=something; boundary=b\n\n--b\n\nx\n--b--\n", None),
     "hop_count": ("Received: from a by b; date\n" * (MAX_HOPS + 1), None),
