@@ -176,6 +176,19 @@ def test_a_fault_is_named_with_its_line_and_what_to_write(
     assert all(fault.file == str(folder / "listener.toml") for fault in found)
 
 
+@pytest.mark.parametrize("table", ["reply", "canary", 'notify]\nto = ["team@example.com"]\n#'])
+def test_what_needs_to_be_sent_needs_a_sender(folder: Path, table: str) -> None:
+    (fault,) = faults(folder, GOOD + f"[accounts.{table}]\n")
+    assert fault.line == 7
+    assert "add [accounts.sender]" in fault.reason
+
+
+def test_notifications_to_the_account_itself_would_be_its_next_mail(folder: Path) -> None:
+    (fault,) = faults(folder, GOOD + SENDER + '[accounts.notify]\nto = ["team@example.com", "A@example.com"]\n')
+    assert (fault.line, fault.setting) == (11, "accounts[0].notify.to")
+    assert "own address" in fault.reason
+
+
 def test_all_faults_come_at_once_in_the_order_of_the_file(folder: Path) -> None:
     text = (
         "[limits]\nmax_message = 1\n"

@@ -76,6 +76,10 @@ def account_conflicts(account: Account, written: Raw, names: Names) -> Iterator[
         yield Conflict(("canary",), "probe mails need to be sent by somebody: add [accounts.sender]", (("sender",),))
     if account.notify is not None and account.sender is None:
         yield Conflict(("notify",), "notifications need to be sent by somebody: add [accounts.sender]", (("sender",),))
+    if account.notify is not None and (account.address or "").lower() in {one.lower() for one in account.notify.to}:
+        yield Conflict(
+            ("notify", "to"), "holds the account's own address: every notification would come in as mail", (("address",),)
+        )
     yield from _hooks(account.hooks, names)
 
 
