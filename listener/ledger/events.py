@@ -15,6 +15,10 @@ from .writer import Transaction
 
 _SQL = load("events")
 
+# Made once: `json.dumps` makes an encoder for each call.
+_READABLE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ESCAPED = json.JSONEncoder(separators=(",", ":")).encode
+
 Event = tuple[int | None, str, str, Mapping[str, Any]]
 """Entry (None: of the account as a whole), account, kind, detail."""
 
@@ -28,12 +32,14 @@ def write(tx: Transaction, happened: Sequence[Event]) -> None:
 
 def encode(value: object) -> str:
     """JSON that SQLite can keep as text: readable, but escaped where it holds lone surrogates."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if storable(text) else json.dumps(value, separators=(",", ":"))
+    text = _READABLE(value)
+    return text if storable(text) else _ESCAPED(value)
 
 
 def storable(text: str) -> bool:
     """Whether the text can be encoded (a lone surrogate, as hostile mail has them, cannot)."""
+    if text.isascii():  # known of every text, without reading it
+        return True
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -34,6 +34,8 @@ _COPY = 1
 """Which of several messages with equal octets is filed: always the first, the others are ignored(duplicate)."""
 DUPLICATE = "duplicate"
 _USUAL = CaseRules()
+_MARKS = ("unverified", "note", "restored")
+"""What history says of a decision where it is so."""
 NO_RULES: casebook.Rules = MappingProxyType({})
 NO_REPLIES: responding.Policies = MappingProxyType({})
 
@@ -259,7 +261,10 @@ def _standing(decision: Decision) -> str:
 
 def _why(case: str, decision: Decision) -> dict[str, Any]:
     """What history says of a decision."""
-    links = [{"case": link.case, "kind": link.kind.value, "why": link.why} for link in decision.links]
-    said: dict[str, Any] = {"case": case, "rule": decision.rule.value, "matched": decision.matched, "links": links}
-    said |= {"unverified": decision.unverified, "note": decision.note, "restored": decision.restored}
-    return {name: value for name, value in said.items() if value}
+    said: dict[str, Any] = {"case": case, "rule": decision.rule.value}
+    if decision.matched:
+        said["matched"] = decision.matched
+    if decision.links:
+        said["links"] = [{"case": link.case, "kind": link.kind.value, "why": link.why} for link in decision.links]
+    said.update((name, True) for name in _MARKS if getattr(decision, name))
+    return said
