@@ -6,7 +6,21 @@ Called by the package's entry points. The order is: fields, body, attachments, t
 
 from __future__ import annotations
 
-from . import addresses, attachments, authentication, body, bounce, classify, dates, flags, identifiers, reply, text, tnef
+from . import (
+    addresses,
+    attachments,
+    authentication,
+    body,
+    bounce,
+    classify,
+    dates,
+    flags,
+    identifiers,
+    reply,
+    sealed,
+    text,
+    tnef,
+)
 from .model import InboundMessage, Trust
 from .structure import Part
 
@@ -26,6 +40,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
     reply_to = addresses.read(root.get_all("reply-to"), defects)
     from_ = addresses.read(root.get_all("from"), defects)
     _field_defects(root, own, defects)
+    defects += sealed.defects(root, texts.text)
     notice = bounce.read(root)
     kind, automatic = classify.classify(root, notice, from_)
     return InboundMessage(
@@ -75,15 +90,6 @@ def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
         count = len(root.get_all(name))
         if count != 1:
             defects.append(f"{name}: {'missing' if not count else f'{count} fields'}")
-    if root.content_type == "multipart/encrypted":
-        defects.append("encrypted: the content cannot be read (OpenPGP, RFC 3156)")
-    elif (
-        root.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
-        and root.params.get("smime-type") != "signed-data"
-    ):
-        defects.append("encrypted: the content cannot be read (S/MIME, RFC 8551)")
-    elif root.content_type == "message/partial":
-        defects.append("partial: one piece of a larger message (RFC 2046 §5.2.2)")
 
 
 def _distinct(defects: list[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import pytest
 from mails import HEAD, ID, container, file, message, multipart, nested, part, tnef, tnef_attribute, tnef_file, tnef_properties
 
-from listener.message import InboundMessage, attachment_contents, attachment_octets, parse, parse_quickly
+from listener.message import InboundMessage, attachment_contents, attachment_octets, parse, parse_quickly, sealed
 
 PLAIN, HTML = part("plain"), part("<p>markup</p>", "text/html; charset=utf-8")
 PICTURE = part("", "image/png", "Content-ID: <p@x>\r\n")
@@ -171,6 +171,10 @@ DEFECTS = {
     ),
     "OpenPGP": (multipart("encrypted", PLAIN), "encrypted: the content cannot be read (OpenPGP, RFC 3156)"),
     "S/MIME": (message("x", "application/pkcs7-mime"), "encrypted: the content cannot be read (S/MIME, RFC 8551)"),
+    "OpenPGP that a list gave a footer": (multipart("mixed", nested("encrypted", PLAIN), part("footer")), sealed.OPENPGP),
+    "OpenPGP in the text": (message("Hello\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nabc"), sealed.IN_TEXT),
+    "S/MIME beside a footer": (multipart("mixed", part("x", "application/x-pkcs7-mime"), PLAIN), sealed.SMIME),
+    "wrapped into its signature": (message("x", "application/pkcs7-mime; smime-type=signed-data"), sealed.WRAPPED),
     "a piece": (message("x", "message/partial; number=1"), "partial: one piece of a larger message (RFC 2046 §5.2.2)"),
 }
 
@@ -178,6 +182,19 @@ DEFECTS = {
 @pytest.mark.parametrize(("octets", "defect"), DEFECTS.values(), ids=DEFECTS)
 def test_what_could_not_be_understood_is_said(octets: bytes, defect: str) -> None:
     assert defect in parse(octets).defects
+
+
+READABLE = {
+    "certificates": message("x", "application/pkcs7-mime; smime-type=certs-only", head=HEAD + ID),
+    "a letter about OpenPGP": message("It begins with -----BEGIN PGP MESSAGE-----, she said", head=HEAD + ID),
+    "an attached message": multipart("mixed", PLAIN, part(multipart("encrypted", PLAIN).decode(), "message/rfc822")),
+    "signed": multipart("signed", PLAIN, part("x", "application/pgp-signature")),
+}
+
+
+@pytest.mark.parametrize("octets", READABLE.values(), ids=READABLE)
+def test_nothing_is_said_of_what_can_be_read(octets: bytes) -> None:
+    assert [said for said in parse(octets).defects if said.startswith(("encrypted", "signed", "partial"))] == []
 
 
 def test_the_same_octets_always_give_the_same_message() -> None:
