@@ -7,7 +7,7 @@ import sqlite3
 import stat
 
 import pytest
-from ledger.makers import filed, opened, states, take_one
+from ledger.makers import file_due, filed, listing, opened, page, states, take, take_one
 
 from listener.errors import LedgerError, Refused
 
@@ -76,3 +76,20 @@ async def test_a_file_that_is_no_backup_is_not_overwritten(ledger, tmp_path):
 async def test_a_place_that_cannot_be_written_is_said(ledger, tmp_path):
     with pytest.raises(LedgerError, match=r"cannot write the backup .*No such file or directory"):
         await ledger.backup(tmp_path / "nowhere" / "copy")
+
+
+async def test_a_restored_backup_goes_on_where_the_lost_ledger_was(ledger, clock, tmp_path):
+    """What came after the backup is listed again by the server: it gets the same case, and what is here is not filed again."""
+    await filed(ledger, "one")
+    await ledger.backup(tmp_path / "copy")
+    (after,) = await filed(ledger, "two")
+    lost = [row["idempotency_key"] for row in (await ledger.explain(2))["deliveries"]]
+    restored = tmp_path / "restored"
+    restored.mkdir(mode=0o700)
+    shutil.copy(tmp_path / "copy", restored / "ledger.sqlite3")
+    async with opened(restored, expect_state=True, now=clock) as second:
+        everything = page(listing("one"), listing("two"), state="two")
+        await take(second, everything, {"one": b"one", "two": b"two"})
+        assert await file_due(second) == [after]
+        assert [row["idempotency_key"] for row in (await second.explain(2))["deliveries"]] == lost
+        assert len(await second.messages()) == len(await second.cases()) == 2
