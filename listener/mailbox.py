@@ -14,7 +14,7 @@ Rules of the file
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol
 
@@ -98,10 +98,15 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A committed message that the server may now be told about."""
+    """A committed message that the server may now be told about.
+
+    `stays`, where a mailbox gives it back: confirmed, but the server may list it again, because it only marked it as deleted or
+    gave its ids anew.
+    """
 
     folder: Folder
     unique_id: str
+    stays: bool = field(default=False, compare=False)
 
 
 class Mailbox(Protocol):

@@ -51,7 +51,7 @@ def sync_states(connection: sqlite3.Connection, account: str) -> dict[Folder, Sy
 
 
 def confirm(tx: Transaction, account: str, receipts: Sequence[Receipt], gone: bool) -> None:
-    rows = [(gone, account, receipt.folder, receipt.unique_id) for receipt in receipts]
+    rows = [(gone and not receipt.stays, account, receipt.folder, receipt.unique_id) for receipt in receipts]
     tx.connection.executemany(_SQL["confirm"], rows)
 
 

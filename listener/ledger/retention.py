@@ -8,9 +8,11 @@ Rules of the file
 1. Octets go only when every message they are of is done or ignored, and old enough; the digest stays, so that the message
    is still known when a server lists it anew. Unfinished, quarantined and dead mail keeps its octets for ever.
 2. A case goes only when all of its messages are done, no reply of it waits, and nothing happened to it for that long. Its
-   messages' texts, deliveries and replies go with it; their entries stay as keys.
+   messages' texts, deliveries and replies go with it; their entries stay as keys. Notifications and alerts that were sent go at
+   that age, too.
 3. A key goes only when the server confirmed that the message is deleted or moved, when it is in no case, and when nothing
-   else names it. A key that the server may list again stays, or the message would be taken for a new one.
+   else names it. A key that the server may list again stays, or the message would be taken for a new one; so do the newest
+   ids of all, because an id is never given twice.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Pruned:
     raw: int = 0
     cases: int = 0
     keys: int = 0
+    mails: int = 0
 
 
 class Retention:
@@ -62,14 +65,15 @@ class Retention:
 
     async def sweep(self, keep: Keep, now: float) -> Pruned:
         """Let go of all that is due at `now` (POSIX seconds)."""
-        raw = cases = keys = 0
+        raw = cases = keys = mails = 0
         if math.isfinite(min(keep.raw, keep.attachments)):
             raw = await self._sweep_raw(now - keep.raw, now - keep.attachments)
         if math.isfinite(keep.cases):
             cases = await self._sweep_cases(now - keep.cases)
+            mails = await self._sweep_mails(now - keep.cases)
         if math.isfinite(keep.keys):
             keys = await self._sweep_keys(now - keep.keys)
-        return Pruned(raw, cases, keys)
+        return Pruned(raw, cases, keys, mails)
 
     async def _sweep_raw(self, plain: float, attached: float) -> int:
         after, pruned = 0, 0
@@ -87,6 +91,16 @@ class Retention:
             last, found = await self._read(old_cases, after, before)
             for some in _slices(found, CASES_AT_ONCE):
                 pruned += await self._write(prune_cases, some, before)
+            if last is None:
+                return pruned
+            after = last
+
+    async def _sweep_mails(self, before: float) -> int:
+        after, pruned = 0, 0
+        while True:
+            last, found = await self._read(old_mails, after, before)
+            if found:
+                pruned += await self._write(prune_mails, found)
             if last is None:
                 return pruned
             after = last
@@ -110,8 +124,8 @@ def old_raw(connection: sqlite3.Connection, after: int, plain: float, attached: 
     window = [row[0] for row in connection.execute(_SQL["kept_raw"], {"after": after, "most": WINDOW})]
     ids = json.dumps(window)
     found = _ids(connection.execute(_SQL["prunable_raw"], {"window": ids, **_before(plain, attached)}))
-    newest = connection.execute(_SQL["newest_of_window"], {"window": ids}).fetchone()[0]
-    young = newest is None or newest >= max(plain, attached)
+    oldest = connection.execute(_SQL["oldest_of_window"], {"window": ids}).fetchone()[0]
+    young = oldest is None or oldest >= max(plain, attached)
     return (None if len(window) < WINDOW or (young and not found) else window[-1]), found
 
 
@@ -151,6 +165,23 @@ def prune_cases(tx: Transaction, ids: Sequence[str], before: float) -> int:
     return len(found)
 
 
+# --- mail to people of ours --------------------------------------------------------------------------------------------
+
+
+def old_mails(connection: sqlite3.Connection, after: int, before: float) -> tuple[int | None, list[int]]:
+    """The next that may go, and where to go on; None: what follows is too young."""
+    rows = connection.execute(_SQL["old_mails"], {"after": after, "most": KEYS_AT_ONCE}).fetchall()
+    found = [id for id, at, may_go in rows if may_go and at < before]
+    ends = len(rows) < KEYS_AT_ONCE or rows[-1][1] >= before
+    return (None if ends else rows[-1][0]), found
+
+
+def prune_mails(tx: Transaction, ids: Sequence[int]) -> int:
+    gone = tx.connection.execute(_SQL["prune_mails"], {"mails": json.dumps(ids)}).rowcount
+    tx.connection.execute(_SQL["vacuum"]).fetchall()
+    return gone
+
+
 # --- keys --------------------------------------------------------------------------------------------------------------
 
 
@@ -159,8 +190,8 @@ def old_keys(connection: sqlite3.Connection, after: int, before: float) -> tuple
     window = [row[0] for row in connection.execute(_SQL["gone_entries"], {"after": after, "most": WINDOW})]
     ids = json.dumps(window)
     found = _ids(connection.execute(_SQL["prunable_entries"], {"window": ids, "before": before}))
-    newest = connection.execute(_SQL["newest_of_entries"], {"window": ids}).fetchone()[0]
-    young = newest is None or newest >= before
+    oldest = connection.execute(_SQL["oldest_of_entries"], {"window": ids}).fetchone()[0]
+    young = oldest is None or oldest >= before
     return (None if len(window) < WINDOW or (young and not found) else window[-1]), found
 
 

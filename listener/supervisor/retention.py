@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from ..config import Config, Retention
-from ..ledger import Keep, Ledger
+from ..ledger import Keep, Ledger, Pruned
 
 EVERY = 3600.0
 """Seconds between two sweeps; the first comes soon after the start."""
@@ -23,8 +23,8 @@ async def retain(ledger: Ledger, config: Callable[[], Config], now: Callable[[],
     await asyncio.sleep(FIRST)
     while True:
         pruned = await ledger.retention.sweep(keep_of(config().retention), now())
-        if any((pruned.raw, pruned.cases, pruned.keys)):
-            log.info("ledger.pruned", raw=pruned.raw, cases=pruned.cases, keys=pruned.keys)
+        if pruned != Pruned():
+            log.info("ledger.pruned", raw=pruned.raw, cases=pruned.cases, keys=pruned.keys, mails=pruned.mails)
         await asyncio.sleep(EVERY)
 
 

@@ -8,8 +8,11 @@ from ledger.makers import ACCOUNT, HOOKS, begin_next, file_due, filed, listing, 
 
 from listener.hooks import Ignored
 from listener.ledger import Keep, Parsed, Pruned, State, storage
+from listener.ledger.responding import Outgoing
+from listener.ledger.responses import ResponseState
 from listener.mailbox import Folder, Receipt
 from listener.message.model import Attachment
+from listener.responder.policy import Purpose
 
 DAY = 86_400.0
 FOREVER = Keep()
@@ -27,6 +30,11 @@ async def aged(ledger, clock, keep, days=100):
 
 def kept_octets(state_dir):
     return [octets for (octets,) in look(state_dir, "SELECT octets FROM raw WHERE octets IS NOT NULL ORDER BY id")]
+
+
+async def arrive_later(ledger):
+    """Another message, so that what came before is not the newest."""
+    await filed(ledger, "later", hooks={})
 
 
 async def confirmed(ledger, *names):
@@ -145,11 +153,25 @@ async def test_the_key_of_a_deleted_message_goes_last_and_leaves_nothing(ledger,
     await confirmed(ledger, "one")
     keep = Keep(raw=DAY, attachments=DAY, cases=60 * DAY, keys=90 * DAY)
     assert await aged(ledger, clock, keep, 89) == Pruned(raw=1, cases=1)
-    assert await aged(ledger, clock, keep, 2) == Pruned(keys=1)
-    for table in ("entries", "raw", "messages", "message_ids", "attachments", "removals", "deliveries"):
-        assert look(state_dir, f"SELECT count(*) FROM {table}") == [(0,)], table
-    assert look(state_dir, "SELECT count(*) FROM events WHERE entry IS NOT NULL") == [(0,)]
-    assert await ledger.counts() == {(ACCOUNT, "done", ""): 0} or await ledger.counts() == {}
+    await arrive_later(ledger)
+    assert await aged(ledger, clock, keep, 2) == Pruned(raw=1, keys=1)
+    for table in ("entries", "raw"):
+        assert look(state_dir, f"SELECT id FROM {table}") == [(2,)], table
+    for table in ("messages", "message_ids", "attachments", "removals", "deliveries", "events"):
+        assert look(state_dir, f"SELECT count(*) FROM {table} WHERE entry = 1") == [(0,)], table
+    assert await ledger.counts() == {(ACCOUNT, "done", ""): 1}
+
+
+async def test_the_newest_ids_stay_so_that_none_is_given_twice(ledger, clock, state_dir):
+    await filed(ledger, "one", hooks={})
+    await confirmed(ledger, "one")
+    keep = Keep(cases=60 * DAY, keys=90 * DAY)
+    assert (await aged(ledger, clock, keep)).keys == 0
+    (event,) = look(state_dir, "SELECT max(id) FROM events")[0]
+    await arrive_later(ledger)
+    assert (await ledger.explain(2))["events"]
+    assert look(state_dir, "SELECT min(id) FROM events WHERE entry = 2")[0][0] > event
+    assert (await ledger.retention.sweep(keep, clock.now)).keys == 1
 
 
 async def test_keys_that_the_server_may_still_list_stay(ledger, clock, state_dir):
@@ -177,10 +199,48 @@ async def test_a_copy_goes_before_the_message_that_it_is_a_copy_of(ledger, clock
     await take(ledger, page(listing("copy"), state="2"), {"copy": b"one"})
     await file_due(ledger, {})
     await confirmed(ledger, "one", "copy")
+    await arrive_later(ledger)
     keep = Keep(cases=60 * DAY, keys=90 * DAY)
     assert (await aged(ledger, clock, keep)).keys == 1
-    assert look(state_dir, "SELECT unique_id FROM entries") == [("one",)]
+    assert look(state_dir, "SELECT unique_id FROM entries ORDER BY 1") == [("later",), ("one",)]
     assert (await aged(ledger, clock, keep, 0)).keys == 1
+
+
+async def test_a_key_of_which_the_server_keeps_the_message_marked_stays(ledger, clock):
+    await filed(ledger, "one", hooks={})
+    await ledger.confirm(ACCOUNT, [Receipt(Folder("INBOX"), "one", stays=True)], gone=True)
+    await arrive_later(ledger)
+    assert (await aged(ledger, clock, Keep(cases=60 * DAY, keys=90 * DAY))).keys == 0
+
+
+async def test_a_gone_message_that_is_listed_under_another_id_is_there_again(ledger, clock):
+    await filed(ledger, "one", hooks={})
+    await confirmed(ledger, "one")
+    await take(ledger, page(listing("anew"), state="anew", reset=True), {"anew": b"one"}, owe=False)
+    await arrive_later(ledger)
+    assert (await aged(ledger, clock, Keep(cases=60 * DAY, keys=90 * DAY))).keys == 0
+
+
+async def test_a_message_whose_case_is_gone_makes_no_second_case_when_the_server_lists_it_anew(ledger, clock):
+    await filed(ledger, "one", hooks={})
+    await aged(ledger, clock, Keep(raw=DAY, attachments=DAY, cases=60 * DAY, keys=90 * DAY))
+    await take(ledger, page(listing("anew"), state="anew", reset=True), {"anew": b"one"})
+    assert await file_due(ledger, {}) == []
+    assert await ledger.cases() == []
+
+
+# --- mail to people of ours --------------------------------------------------------------------------------------------
+
+
+async def test_a_notification_goes_once_it_is_sent_and_old(ledger, clock, state_dir):
+    for key in ("sent", "waiting"):
+        await ledger.responses.send(Outgoing(key, Purpose.NOTIFICATION, ACCOUNT, "agent@example.com", "News", "Come and see."))
+    (sent, _) = await ledger.responses.due(ACCOUNT, clock.now, 9)
+    await ledger.responses.begin(sent, "ours@example.com", b"octets")
+    await ledger.responses.settle(sent, ResponseState.SENT)
+    assert await aged(ledger, clock, Keep(cases=60 * DAY), 59) == Pruned()
+    assert await aged(ledger, clock, Keep(cases=60 * DAY), 2) == Pruned(mails=1)
+    assert look(state_dir, "SELECT key FROM responses") == [("waiting",)]
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------------

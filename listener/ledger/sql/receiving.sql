@@ -73,7 +73,7 @@ INSERT INTO entries (id, account, folder, unique_id, provider_id, size, received
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: rebind
-UPDATE entries SET unique_id = :unique_id, provider_id = coalesce(:provider_id, provider_id),
+UPDATE entries SET unique_id = :unique_id, gone = 0, provider_id = coalesce(:provider_id, provider_id),
                    generation = :generation, owed = CASE WHEN :acknowledged THEN 0 ELSE :owe AND extent = 'whole' END
 WHERE id = :id;
 

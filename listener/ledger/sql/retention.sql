@@ -11,8 +11,8 @@ AND NOT EXISTS (
     e.state NOT IN ('done', 'ignored')
     OR e.accepted_at >= CASE WHEN EXISTS (SELECT 1 FROM attachments WHERE entry = e.id) THEN :attached ELSE :plain END));
 
--- name: newest_of_window
-SELECT max(e.accepted_at) FROM json_each(:window) AS w CROSS JOIN entries AS e ON e.raw = w.value;
+-- name: oldest_of_window
+SELECT min(e.accepted_at) FROM json_each(:window) AS w CROSS JOIN entries AS e ON e.raw = w.value;
 
 -- name: prune_raw
 UPDATE raw SET octets = NULL WHERE id = :id AND octets IS NOT NULL;
@@ -30,11 +30,21 @@ AND NOT EXISTS (
 AND NOT EXISTS (SELECT 1 FROM responses WHERE case_id = c.id AND (due_at IS NOT NULL OR state = 'sending'))
 AND NOT EXISTS (SELECT 1 FROM responses AS r JOIN muted AS m ON m.response = r.id WHERE r.case_id = c.id);
 
+-- Mail to people of ours, notifications and alerts, is in no case; rows ascend with age.
+
+-- name: old_mails
+SELECT id, created_at, purpose IN ('notification', 'alert') AND case_id IS NULL AND due_at IS NULL
+       AND state NOT IN ('ready', 'sending') AND NOT EXISTS (SELECT 1 FROM muted WHERE response = responses.id)
+FROM responses WHERE id > :after ORDER BY id LIMIT :most;
+
+-- name: prune_mails
+DELETE FROM responses WHERE id IN (SELECT value FROM json_each(:mails)) AND due_at IS NULL AND state NOT IN ('ready', 'sending');
+
 -- name: gone_entries
 SELECT id FROM entries WHERE gone = 1 AND id > :after ORDER BY id LIMIT :most;
 
--- name: newest_of_entries
-SELECT max(e.accepted_at) FROM json_each(:window) AS w CROSS JOIN entries AS e ON e.id = w.value;
+-- name: oldest_of_entries
+SELECT min(e.accepted_at) FROM json_each(:window) AS w CROSS JOIN entries AS e ON e.id = w.value;
 
 -- name: prunable_entries
 SELECT e.id FROM json_each(:window) AS w CROSS JOIN entries AS e ON e.id = w.value
@@ -44,7 +54,10 @@ AND NOT EXISTS (SELECT 1 FROM entries AS d WHERE d.duplicate_of = e.id)
 AND NOT EXISTS (SELECT 1 FROM cases WHERE opened_by = e.id)
 AND NOT EXISTS (SELECT 1 FROM responses WHERE entry = e.id)
 AND NOT EXISTS (SELECT 1 FROM muted WHERE entry = e.id)
-AND NOT EXISTS (SELECT 1 FROM held WHERE entry = e.id);
+AND NOT EXISTS (SELECT 1 FROM held WHERE entry = e.id)
+-- The newest ids stay, so that no id is ever given a second time.
+AND e.id < (SELECT max(id) FROM entries)
+AND NOT EXISTS (SELECT 1 FROM events WHERE id = (SELECT max(id) FROM events) AND entry = e.id);
 
 -- name: vacuum
 PRAGMA incremental_vacuum(256);

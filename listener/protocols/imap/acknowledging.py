@@ -61,6 +61,12 @@ class Acknowledger:
         self.remark = ""
         self._copied: set[tuple[str, int, int]] = set()
 
+    @property
+    def removes(self) -> bool:
+        """Is what `delete` or `move` confirmed no longer in the folder? Without UIDPLUS it may only bear a mark."""
+        moves = self.after.action is Action.MOVE and self.session.offers("MOVE")
+        return moves or self.session.offers("UIDPLUS")
+
     async def acknowledge(self, uids: Iterable[int]) -> set[int]:
         """Those that the server confirmed or no longer has. Raises what ends the session. Idempotent."""
         if self.after.action is Action.KEEP:

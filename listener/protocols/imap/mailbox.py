@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ...errors import ConnectionLost, FolderMissing, PermanentFailure
@@ -270,7 +270,10 @@ class ImapMailbox:
         uids = {receipt: self._uid(folder, receipt.unique_id, selected) for receipt in owed}
         told = await self._acknowledger.acknowledge(uid for uid in uids.values() if uid is not None)
         self._remark(folder)
-        return [receipt for receipt, uid in uids.items() if uid is None or uid in told]
+        removed = self._acknowledger.removes
+        return [
+            replace(receipt, stays=uid is None or not removed) for receipt, uid in uids.items() if uid is None or uid in told
+        ]
 
     def _remark(self, folder: Folder) -> None:
         self.remarks.pop(folder, None)

@@ -55,7 +55,9 @@ async def test_delete_removes_those_given_and_not_what_others_marked() -> None:
     async with server() as running, mailbox(running, after="delete") as box:
         mine = await owed(running, box)
         running.deliver("INBOX", mail(9), flags=["\\Deleted"])
-        assert await box.acknowledge(mine[:2]) == mine[:2]
+        told = await box.acknowledge(mine[:2])
+        assert told == mine[:2]
+        assert not any(receipt.stays for receipt in told)
         assert list(running.folder().messages) == [3, 4]
 
 
@@ -64,7 +66,9 @@ async def test_delete_without_uidplus_marks_and_expunges_nothing() -> None:
         running.hidden.add("UIDPLUS")
         box.session.capabilities -= {"UIDPLUS"}
         mine = await owed(running, box)
-        assert await box.acknowledge(mine[:1]) == mine[:1]
+        (told,) = await box.acknowledge(mine[:1])
+        assert told == mine[0]
+        assert told.stays, "the server may list it again"
         assert flags(running) == [["\\Deleted"], [], []]
         assert not running.commands("EXPUNGE")
 
