@@ -11,8 +11,10 @@ import jwt
 import pytest
 import structlog
 import trustme
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from listener.config import OAuthProfile
 from listener.credentials import Secret
@@ -467,6 +469,41 @@ async def test_the_endpoints_certificate_is_verified(folder: Path, authority: tr
     assert len(server.requests) == 1
 
 
+def locked_store(folder: Path, authority: trustme.CA, password: str = CANARY) -> dict[str, Path]:
+    """The authority as a PKCS#12 store, and the settings that name it and its password."""
+    certificate = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    sealing = serialization.BestAvailableEncryption(CANARY.encode())
+    (folder / "ca.p12").write_bytes(pkcs12.serialize_key_and_certificates(None, None, None, [certificate], sealing))
+    (folder / "store-password").write_text(password + "\n")
+    return {"truststore_file": folder / "ca.p12", "truststore_password_file": folder / "store-password"}
+
+
+async def test_the_authority_may_lie_in_a_pkcs12_store(folder: Path, authority: trustme.CA) -> None:
+    async with TokenServer(tls=serving(authority, "127.0.0.1")) as server:
+        settings = locked_store(folder, authority)
+        assert await token(tokens_for(profile(folder, server.url, **settings))) == "access-1"
+
+
+@pytest.mark.parametrize("octets", [b"", b"no store", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", None])
+async def test_a_trust_store_that_is_none_is_told_with_its_setting(folder: Path, octets: bytes | None) -> None:
+    if octets is not None:
+        (folder / "ca.pem").write_bytes(octets)
+    async with TokenServer() as server:
+        with pytest.raises(InsecureConnection) as caught:
+            await token(tokens_for(profile(folder, server.url, truststore_file=folder / "ca.pem")))
+        assert server.requests == []
+    assert caught.value.setting == "oauth.p.truststore_file"
+
+
+async def test_a_trust_store_whose_password_is_another_says_so_without_it(folder: Path, authority: trustme.CA) -> None:
+    async with TokenServer() as server:
+        settings = locked_store(folder, authority, "opensesame")
+        with pytest.raises(InsecureConnection, match="truststore_password_file holds another password") as caught:
+            await token(tokens_for(profile(folder, server.url, **settings)))
+    assert "opensesame" not in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
 # --- Entra, by azure-identity -------------------------------------------------------------------------------------------
 
 
@@ -495,6 +532,12 @@ async def test_an_application_signs_in_with_its_secret(folder: Path, authority: 
     assert request["path"] == "/11111111-1111-1111-1111-111111111111/oauth2/v2.0/token"
     assert (request["client_id"], request["client_secret"]) == ("me", f"{CANARY}-client")
     assert request["scope"] == "https://outlook.office365.com/.default"
+
+
+async def test_an_applications_authority_may_lie_in_a_pkcs12_store(folder: Path, authority: trustme.CA, at_our_server) -> None:
+    async with TokenServer(tls=serving(authority, "127.0.0.1")) as server:
+        at_our_server(server)
+        assert await token(tokens_for(entra(folder, server, **locked_store(folder, authority)))) == "access-1"
 
 
 async def test_an_application_signs_in_with_its_certificate(folder: Path, authority: trustme.CA, at_our_server) -> None:

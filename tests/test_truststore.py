@@ -88,6 +88,26 @@ truststore_file = "ca.p12"
     assert load(tmp_path / "listener.toml").accounts[0].receiver.truststore_password_file == tmp_path / "store-password"
 
 
+def test_a_profiles_store_is_opened_with_its_password_too(authority, tmp_path):
+    store(authority, tmp_path / "ca.p12", CANARY)
+    password(tmp_path)
+    (tmp_path / "client-secret").write_text("x\n")
+    text = """
+[oauth.idp]
+grant = "client_credentials"
+issuer = "custom"
+token_url = "https://login.example.com/token"
+client_id = "me"
+client_secret_file = "client-secret"
+truststore_file = "ca.p12"
+"""
+    (tmp_path / "listener.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"oauth\.idp\.truststore_file.*truststore_password_file"):
+        load(tmp_path / "listener.toml")
+    (tmp_path / "listener.toml").write_text(text + 'truststore_password_file = "store-password"\n')
+    assert load(tmp_path / "listener.toml").oauth["idp"].truststore_password_file == tmp_path / "store-password"
+
+
 async def connected(endpoint):
     from listener.protocols.imap import sign_in
 

@@ -34,7 +34,7 @@ def file_faults(table: Table, place: Place) -> Iterator[Fault]:
         if kind == "secret file":
             reason = secret_trouble(path)
         elif at[-1] == "truststore_file":
-            side = getattr(table, str(at[0]), None) if len(at) > 1 else None
+            side = getattr(table, str(at[0]), None) if len(at) > 1 else table
             reason = truststore_trouble(path, getattr(side, "truststore_password_file", None))
         else:
             reason = _file_trouble(path)

@@ -33,7 +33,13 @@ class OAuthProfile(Table):
         "", "Microsoft: sign-in host of a national cloud.", said="login.microsoftonline.com", example="login.microsoftonline.us"
     )
     truststore_file: AccountFile | None = setting(
-        None, "PEM file with the authorities to trust for the token endpoint.", said="the system's", example="ca.pem"
+        None,
+        "File with the authorities to trust for the token endpoint: PEM, or PKCS#12 (`.p12`).",
+        said="the system's",
+        example="ca.pem",
+    )
+    truststore_password_file: AccountSecret | None = setting(
+        None, "The password of a PKCS#12 `truststore_file`.", said="none", example="truststore-password"
     )
     token_url: Text | None = setting(
         None, "Token endpoint (https).", said="by issuer", example="https://login.example.com/oauth2/token"

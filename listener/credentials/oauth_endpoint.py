@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ import jwt
 import structlog
 
 from ..config import Grant, OAuthProfile
-from ..config.kept import KeptFile
+from ..config.truststore import Unusable, certificates
 from ..errors import (
     AccountFailure,
     AuthenticationRefused,
@@ -116,8 +115,8 @@ class TokenEndpoint:
 
     async def _request(self, form: Mapping[str, str]) -> Issued:
         body = {**form, **await self._client()} | ({"scope": self._scope} if self._scope else {})
+        context = await asyncio.to_thread(_context, self._name, self._profile)
         try:
-            context = await asyncio.to_thread(_context, self._profile.truststore_file)
             status, headers, answer = await _post(self.url, body, context)
         except TimeoutError as error:
             raise ConnectionLost(f"{self._where} did not answer within {REQUEST_SECONDS:.0f} s") from error
@@ -276,10 +275,29 @@ def _url(profile: OAuthProfile) -> str:
     return f"https://{profile.authority or ENTRA}/{profile.tenant or 'common'}/oauth2/v2.0/token"
 
 
-def _context(truststore: Path | KeptFile | None) -> ssl.SSLContext:
-    if isinstance(truststore, KeptFile):
-        return ssl.create_default_context(cadata=truststore.read_text("ascii"))
-    return ssl.create_default_context(cafile=truststore)
+def _context(name: str, profile: OAuthProfile) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cadata=trusted(name, profile))
+    except ssl.SSLError as error:
+        raise _unusable(name, f"{profile.truststore_file} has no certificates in PEM form") from error
+
+
+def trusted(name: str, profile: OAuthProfile) -> str | None:
+    """The authorities that this profile trusts, as PEM text; None: the system's. Raises InsecureConnection."""
+    if profile.truststore_file is None:
+        return None
+    try:
+        return certificates(profile.truststore_file, profile.truststore_password_file)
+    except Unusable as error:
+        raise _unusable(name, str(error)) from error
+
+
+def _unusable(name: str, said: str) -> InsecureConnection:
+    return InsecureConnection(
+        f"the trust store cannot be used: {said}",
+        setting=f"oauth.{name}.truststore_file",
+        hint="give a readable file of PEM certificates, or PKCS#12 with its truststore_password_file",
+    )
 
 
 def _json(octets: bytes) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from typing import Any
 from ..config import OAuthProfile
 from ..errors import AccountFailure, ConnectionLost, PermanentFailure, ServerUnavailable, Throttled
 from . import Secret, read_secret
-from .oauth_endpoint import ENTRA, MAX_SAID, REQUEST_SECONDS, Issued, refusal, retry_after
+from .oauth_endpoint import ENTRA, MAX_SAID, REQUEST_SECONDS, Issued, refusal, retry_after, trusted
 
 _CODE = re.compile(r"AADSTS\d{4,9}")
 RETRIES = 1
@@ -52,12 +52,12 @@ class EntraApplication:
         return Issued(Secret(token.token), max(60.0, token.expires_on - self._now()))
 
     def _truststore(self, stack: AsyncExitStack) -> Path | None:
-        """azure-identity knows trust stores as files only, so one that the ledger keeps becomes one for this request."""
-        file = self._profile.truststore_file
-        if file is None or isinstance(file, Path):
-            return file
+        """azure-identity knows trust stores as PEM files only, so what is none becomes one for this request."""
+        file, pem = self._profile.truststore_file, trusted(self._name, self._profile)
+        if pem is None or (isinstance(file, Path) and file.read_bytes() == pem.encode()):
+            return file if isinstance(file, Path) else None
         copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="listener-", suffix=".pem"))  # noqa: SIM115
-        copy.write(file.read_bytes())
+        copy.write(pem.encode())
         copy.flush()
         return Path(copy.name)
 
