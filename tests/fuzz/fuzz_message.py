@@ -64,6 +64,15 @@ def markup(octets: bytes) -> None:
     assert "<script" not in safe_html(octets.decode("utf-8", "replace")).lower()
 
 
+def classifier(octets: bytes) -> None:
+    """The same input as a stranger's header, and as a delivery report."""
+    message(b"From: a@b\r\nReturn-Path: <a@b>\r\n" + octets)
+    head = (
+        b"From: mailer-daemon@b\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\n"
+    )
+    message(head + octets + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; b\r\n\r\n" + octets)
+
+
 def results(octets: bytes) -> None:
     """The same input as Authentication-Results."""
     message(b"From: a@b\r\nAuthentication-Results: mx.example.com; " + octets.replace(b"\n", b"\n ") + b"\r\n\r\nx")
@@ -82,6 +91,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "message": message,
     "body": body,
     "markup": markup,
+    "classifier": classifier,
     "results": results,
     "filename": filename,
 }

@@ -1,12 +1,22 @@
 """Runs the fuzz targets for a while: with libFuzzer where atheris is installed, else on random mutations."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fuzz import fuzz_message
 
-TARGETS = ["message", "body", "markup", "results", "filename"]
+TARGETS = ["message", "body", "markup", "classifier", "results", "filename"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_moment_of_fuzzing_finds_nothing(target: str) -> None:
+    assert set(TARGETS) == set(fuzz_message.TARGETS)
+    chance = random.Random(65)
+    for _ in range(60):
+        fuzz_message.timed(fuzz_message.TARGETS[target])(fuzz_message.mutated(chance))
 
 
 @pytest.mark.long
