@@ -1,5 +1,7 @@
 """One message in the browser: each way of looking at it, its picture, its files, its warnings and its history."""
 
+import re
+
 import pytest
 from daemon import eventually
 
@@ -100,3 +102,20 @@ async def test_selected_messages_are_exported_as_they_came(desk, daemon):
 
 async def _dead(daemon):
     return [row for row in await daemon.messages() if row["state"] in ("dead", "done") and row["account"] == "orders"]
+
+
+async def test_what_came_between_the_pages_making_and_its_joining_is_shown(desk, daemon):
+    number = await entry(daemon, "everything@example.org")
+    row = rf'<tr data-key="{number}">.*?</tr>'
+    without = []
+
+    async def stale(route):
+        answer = await route.fetch()
+        text, removed = re.subn(row, "", await answer.text(), flags=re.DOTALL)
+        without.append(removed)
+        await route.fulfill(response=answer, body=text)
+
+    await desk.page.route("**/messages", stale, times=1)
+    await desk.open("/messages")
+    await desk.page.locator(f"tr[data-key='{number}']").wait_for(timeout=4_000)
+    assert without == [1]
