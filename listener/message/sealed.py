@@ -7,7 +7,6 @@ for OpenPGP written into the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from .bounce_notice import own_parts
@@ -19,25 +18,27 @@ WRAPPED: Final = "signed: the content lies inside the signature and cannot be re
 IN_TEXT: Final = "encrypted: a part of the text cannot be read (OpenPGP, RFC 9580)"
 PIECE: Final = "partial: one piece of a larger message (RFC 2046 §5.2.2)"
 
-_ARMOR: Final = re.compile(r"^-----BEGIN PGP MESSAGE-----[ \t]*$", re.M)
-_PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
+_BEGIN: Final = "-----BEGIN PGP MESSAGE-----"
+_ARMOR: Final = re.compile(rf"^{_BEGIN}[ \t]*$", re.M)
+_SEALED: Final = frozenset(
+    ["multipart/encrypted", "message/partial", "application/pkcs7-mime", "application/x-pkcs7-mime"],
+)
 _OPEN: Final = frozenset(["certs-only", "compressed-data"])
 """`smime-type`s that hide no letter that was encrypted."""
 
 
 def defects(root: Part, text: str) -> tuple[str, ...]:
     """What cannot be read, each said once. `text` is the body's. Never raises; linear."""
-    found = [said for part in own_parts(root) for said in _of_part(part)]
-    found += [IN_TEXT] * (_ARMOR.search(text) is not None)
-    return tuple(dict.fromkeys(found))
+    found = [_said(part) for part in own_parts(root) if part.content_type in _SEALED]
+    if _BEGIN in text and _ARMOR.search(text):  # the first test is the quicker one, and hardly any mail passes it
+        found.append(IN_TEXT)
+    return tuple(dict.fromkeys(said for said in found if said))
 
 
-def _of_part(part: Part) -> Iterator[str]:
+def _said(part: Part) -> str:
     if part.content_type == "multipart/encrypted":
-        yield OPENPGP
-    elif part.content_type in _PKCS7:
-        kind = part.params.get("smime-type", "").lower()
-        if kind not in _OPEN:
-            yield WRAPPED if kind == "signed-data" else SMIME
-    elif part.content_type == "message/partial":
-        yield PIECE
+        return OPENPGP
+    if part.content_type == "message/partial":
+        return PIECE
+    kind = part.params.get("smime-type", "").lower()
+    return "" if kind in _OPEN else WRAPPED if kind == "signed-data" else SMIME

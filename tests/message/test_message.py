@@ -209,13 +209,22 @@ def test_anything_gives_a_message(octets: bytes) -> None:
     assert InboundMessage.from_json(json.loads(json.dumps(parsed.as_json()))) == parsed
 
 
-def test_a_fault_of_ours_is_a_defect_not_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise RecursionError("too deep")
+FAULTS = [RecursionError, MemoryError, LookupError, IndexError, ValueError, AssertionError, TypeError, OverflowError]
+READERS = ["tree.read", "body.choose", "text.read", "attachments.found", "dates.read", "bounce.read", "reply.extract"]
 
-    monkeypatch.setattr("listener.message.tree.read", fail)
+
+@pytest.mark.parametrize("reader", [*READERS, "classify.classify", "authentication.judge", "flags.flags", "sealed.defects"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_ours_is_a_defect_not_an_exception(
+    monkeypatch: pytest.MonkeyPatch, fault: type[Exception], reader: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault("too deep")
+
+    monkeypatch.setattr(f"listener.message.{reader}", fail)
     parsed = parse(b"Subject: x\r\n\r\n")
-    assert parsed.defects == ("parser: RecursionError: too deep",)
+    (said,) = parsed.defects
+    assert said.startswith(f"parser: {fault.__name__}: ")
     assert parsed.message_id
     assert parse_quickly(b"Subject: x\r\n\r\n") is None
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,29 @@ def test_folders_are_walked_in_sorted_order(mails: Path) -> None:
     assert code == 0
     assert [line["path"] for line in lines] == [*(str(mails / f"{n:02}.eml") for n in range(40)), str(mails / "sub" / "a.eml")]
     assert [line["text"] for line in lines] == [*(f"number {n}" for n in range(40)), "in a sub-folder"]
+
+
+def test_several_are_parsed_at_once_and_still_printed_in_order(mails: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, others = Worker.ask, threading.Semaphore(0)
+
+    def slow_first(self: Worker, octets: bytes, *args: Any, **more: Any) -> Any:
+        if b"number 0" in octets:
+            assert others.acquire(timeout=20), "nothing else was parsed meanwhile"
+        else:
+            others.release()
+        return ask(self, octets, *args, **more)
+
+    monkeypatch.setattr(Worker, "ask", slow_first)
+    _, lines = run(mails, workers=2)
+    assert [line["text"] for line in lines[:3]] == ["number 0", "number 1", "number 2"]
+
+
+def test_all_cores_are_used(mails: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Worker] = []
+    monkeypatch.setattr("listener.parsing.command.Worker", lambda: made.append(Worker()) or made[-1])
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    run(mails / "00.eml")
+    assert len(made) == 3
 
 
 def test_each_line_is_of_the_schema(mails: Path) -> None:
