@@ -45,7 +45,7 @@ def ca(authority, tmp_path):
     return tmp_path / "ca.pem"
 
 
-async def checked(server, ca, *, token=GOOD, sender=False, now=None, **receiver):
+async def checked(server, ca, *, token=GOOD, sender=False, now=None, skew_of=lambda profile: None, **receiver):
     way = {"protocol": "graph", "host": "127.0.0.1", "port": server.port, "truststore_file": ca, "user": USER, "oauth": "entra"}
     sides = {"receiver": way | receiver} | ({"sender": way} if sender else {})
     account = Account.model_validate({"id": "a", "provider": "microsoft365", "trust": {"authserv_id": "x"}, **sides})
@@ -58,7 +58,8 @@ async def checked(server, ca, *, token=GOOD, sender=False, now=None, **receiver)
 
         return give
 
-    return [step async for step in check_account(account, token_of, now=time.time if now is None else lambda: now)]
+    clock = time.time if now is None else lambda: now
+    return [step async for step in check_account(account, token_of, now=clock, skew_of=skew_of)]
 
 
 def failed(steps):
@@ -196,3 +197,13 @@ def test_a_token_that_is_no_jwt_grants_nothing_that_could_be_said(token):
 
 def test_delegated_permissions_are_read_too():
     assert granted(jwt(scp="Mail.Send Mail.ReadWrite")) == ["Mail.ReadWrite", "Mail.Send"]
+
+
+@pytest.mark.parametrize(("skew", "way"), [(None, ""), (119.0, ""), (-119.0, ""), (300.0, "behind"), (-300.0, "ahead of")])
+async def test_an_issuers_clock_that_differs_is_told_where_its_token_was_had(served, ca, skew, way):
+    async with GraphServer(users=[USER], tokens=[GOOD], tls=served) as server:
+        steps = await checked(server, ca, sender=True, skew_of={"entra": skew}.get)
+    hints = {step.hint for step in steps if step.name == "token"}
+    told = f"this machine's clock is 300 s {way} the issuer's: set it (tokens and signatures need it)"
+    assert hints == {told if way else ""}
+    assert all(step.ok for step in steps)

@@ -613,13 +613,24 @@ async def test_a_certificate_that_entra_cannot_use_is_named(folder: Path, author
     assert raised.value.setting == "oauth.p.certificate_file"
 
 
+async def test_an_issuer_that_tells_no_time_says_nothing_of_clocks(folder: Path) -> None:
+    async with TokenServer() as server:
+        server.answer(headers={"Date": "soon"}, json={"access_token": "access-1"})
+        asked = tokens_for(profile(folder, server.url))
+        assert asked.skew("p") is None
+        await token(asked)
+    assert asked.skew("p") is None
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(60, False), (-60, False), (180, True), (-180, True)])
 async def test_a_clock_that_differs_is_told_also_when_the_token_was_issued(folder: Path, seconds: float, said: bool) -> None:
     async with TokenServer() as server:
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
         server.answer(headers={"Date": date}, json={"access_token": "access-1", "expires_in": 1000})
+        asked = tokens_for(profile(folder, server.url))
         with structlog.testing.capture_logs() as logs:
-            assert await token(tokens_for(profile(folder, server.url))) == "access-1"
+            assert await token(asked) == "access-1"
+    assert asked.skew("p") == pytest.approx(seconds, abs=5)
     told = [line for line in logs if line["event"] == "token.clock_differs"]
     assert bool(told) is said
     assert all("set it" in line["error"] for line in told)

@@ -20,7 +20,7 @@ from typing import Any
 from ..check import Step, check_account
 from ..config import Account, Config
 from ..config.kept_fields import api_name, api_words
-from ..credentials import TokenOf
+from ..credentials import SkewOf, TokenOf
 from ..errors import ConfigurationError, Fault, Refused, TransientFailure
 from ..ledger import KeptKind
 from ..preview import Known, NothingKnown, preview
@@ -35,12 +35,15 @@ PREVIEW_SECONDS = 60.0
 
 @dataclass
 class Trials:
-    """Of one daemon. `config` is what runs, `known` what its ledger knows, `token_of` gives its profiles' tokens."""
+    """Of one daemon. `config` is what runs, `known` what its ledger knows, `token_of` gives its profiles' tokens,
+    `skew_of` says what they told of clocks.
+    """
 
     book: AccountBook
     config: Callable[[], Config]
     known: Known
     token_of: TokenOf
+    skew_of: SkewOf = lambda profile: None
     at_once: int = AT_ONCE
     test_seconds: float = TEST_SECONDS
     preview_seconds: float = PREVIEW_SECONDS
@@ -108,7 +111,7 @@ class Trials:
 
     async def _run(self, account: Account, done: asyncio.Queue[Step | None]) -> None:
         try:
-            async with aclosing(check_account(account, self.token_of)) as steps:
+            async with aclosing(check_account(account, self.token_of, skew_of=self.skew_of)) as steps:
                 async for step in steps:
                     done.put_nowait(step)
         finally:

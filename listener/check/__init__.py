@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from ..config import Account, ReceiverProtocol, SenderProtocol
 from ..config.files import account_warnings
 from ..config.presets import providers
-from ..credentials import TokenOf
+from ..credentials import SkewOf, TokenOf
 from ..errors import AccountFailure, AuthenticationRefused
 from . import graph, imap, pop3, smtp
 from .steps import Step, Steps, Watch
@@ -24,16 +24,23 @@ from .steps import Step, Steps, Watch
 __all__ = ["Step", "check_account"]
 
 
-async def check_account(account: Account, token_of: TokenOf, *, now: Callable[[], float] = time.time) -> Steps:
+async def check_account(
+    account: Account,
+    token_of: TokenOf,
+    *,
+    now: Callable[[], float] = time.time,
+    skew_of: SkewOf = lambda profile: None,
+) -> Steps:
     """What the settings should be looked at for, then every step of the receiver, then of the sender.
 
-    Raises nothing that is the account's or the server's fault.
+    `skew_of` is asked once there is a token, and what it says of clocks is told. Raises nothing that is the account's or the
+    server's fault.
     """
     for setting, said in account_warnings(account, datetime.fromtimestamp(now(), UTC).date()):
         yield Step("sender" if setting.startswith("sender") else "receiver", "settings", True, 0.0, said, setting=setting)
-    sides = [_receiver(Watch("receiver"), account, token_of, now)]
-    if account.sender is not None:
-        sides.append(_sender(Watch("sender"), account, token_of, now))
+    sides = [_receiver(Watch("receiver", lambda: skew_of(account.receiver.oauth or "")), account, token_of, now)]
+    if (sender := account.sender) is not None:
+        sides.append(_sender(Watch("sender", lambda: skew_of(sender.oauth or "")), account, token_of, now))
     for side in sides:
         async with aclosing(side):
             async for step in side:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ..errors import AccountFailure, ConnectionLost
 from ..protocols.dial import Timing, dial
 from ..protocols.endpoint import Endpoint
+from ..protocols.graph.probing import clock_hint
 from ..protocols.sasl import Credentials, Kind
 from ..protocols.tls import TLSFacts
 from .steps import Step, Steps, Watch
@@ -61,4 +62,6 @@ async def secret(watch: Watch, credentials: Credentials) -> Step:
     """The password can be read, or a token can be had. What it is never leaves `credentials`."""
     watch.begin("token" if credentials.kind == Kind.TOKEN else "password")
     await credentials.ask()
-    return watch.ok("an access token was issued" if credentials.kind == Kind.TOKEN else "the password could be read")
+    if credentials.kind == Kind.TOKEN:
+        return watch.ok("an access token was issued", clock_hint(watch.skew(), "the issuer's"))
+    return watch.ok("the password could be read")

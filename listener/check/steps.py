@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from ..credentials import Section
@@ -34,10 +34,11 @@ class Step:
 
 
 class Watch:
-    """Times the step under way; whatever is raised belongs to it."""
+    """Times the step under way; whatever is raised belongs to it. `skew`: how far ahead the issuer's clock is."""
 
-    def __init__(self, side: Section) -> None:
+    def __init__(self, side: Section, skew: Callable[[], float | None] = lambda: None) -> None:
         self.side: Section = side
+        self.skew = skew
         self.begin("settings")
 
     def begin(self, name: str, ago: float = 0.0) -> None:

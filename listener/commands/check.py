@@ -18,7 +18,6 @@ from ..check import Step, check_account
 from ..config import Account, Config
 from ..config.files import account_warnings, process_warnings
 from ..config.load import load
-from ..credentials import TokenOf
 from ..errors import ConfigurationError
 from ..hooks.loading import PREFIX
 from ..hooks.loading import load as load_hook
@@ -27,7 +26,7 @@ from .control import CommandFailed
 from .kept_accounts import KeptAccounts, of_the_daemon
 from .printing import Printer
 from .settings import find
-from .tokens import tokens
+from .tokens import Given, tokens
 
 AT_ONCE = 8
 """Accounts that are checked at the same time."""
@@ -113,9 +112,9 @@ async def _check_all(config: Config, accounts: Sequence[Account], printer: Print
     room = asyncio.Semaphore(AT_ONCE)
     checks = [(account, asyncio.Queue[Step | None]()) for account in accounts]
     fine = True
-    async with tokens(config, accounts) as token_of, asyncio.TaskGroup() as group:
+    async with tokens(config, accounts) as given, asyncio.TaskGroup() as group:
         for account, steps in checks:
-            group.create_task(_fill(account, token_of, steps, room))
+            group.create_task(_fill(account, given, steps, room))
         for account, steps in checks:
             if not printer.as_json:
                 printer.line(account.id)
@@ -125,8 +124,8 @@ async def _check_all(config: Config, accounts: Sequence[Account], printer: Print
     return fine
 
 
-async def _fill(account: Account, token_of: TokenOf, steps: asyncio.Queue[Step | None], room: asyncio.Semaphore) -> None:
-    async with room, aclosing(check_account(account, token_of)) as checking:
+async def _fill(account: Account, given: Given, steps: asyncio.Queue[Step | None], room: asyncio.Semaphore) -> None:
+    async with room, aclosing(check_account(account, given.token_of, skew_of=given.skew_of)) as checking:
         async for step in checking:
             steps.put_nowait(step)
     steps.put_nowait(None)

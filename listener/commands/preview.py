@@ -60,5 +60,5 @@ async def _local(config: Config, account: Account, since: float | None, limit: i
             ledger = await Ledger.open(state_dir, expect_state=config.listener.expect_state)
             stack.push_async_callback(ledger.close)
         known: Known = ledger or NothingKnown()
-        token_of = await stack.enter_async_context(tokens(config, [account], ledger))
-        return await dry_run(account, config, known, token_of, since=since, limit=limit)
+        given = await stack.enter_async_context(tokens(config, [account], ledger))
+        return await dry_run(account, config, known, given.token_of, since=since, limit=limit)

@@ -46,7 +46,7 @@ async def desk_of(config: Config, ledger: Ledger) -> Desk:
         return standing.config
 
     consents = Consents(running, tokens, _nobody)
-    return Desk(book, Trials(book, running, ledger, tokens.token_of), consents, running, _refuse, tokens)
+    return Desk(book, Trials(book, running, ledger, tokens.token_of, tokens.skew), consents, running, _refuse, tokens)
 
 
 async def _nobody(profile: str) -> list[str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 from ..admin.sockets import CONTROL_SOCKET
 from ..config import Account, Config, Grant
-from ..credentials import TokenOf
+from ..credentials import SkewOf, TokenOf
 from ..credentials.oauth import Tokens
 from ..errors import LedgerError, PermanentFailure
 from ..ledger import LEDGER, Ledger
@@ -22,8 +23,16 @@ from ..supervisor.seams import make_tokens
 from .control import CommandFailed, RemoteCall, daemon_answers
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """`skew_of` knows the profiles that were asked from here; a daemon that was asked compares clocks itself, and logs it."""
+
+    token_of: TokenOf
+    skew_of: SkewOf
+
+
 @asynccontextmanager
-async def tokens(config: Config, accounts: Sequence[Account], ledger: Ledger | None = None) -> AsyncIterator[TokenOf]:
+async def tokens(config: Config, accounts: Sequence[Account], ledger: Ledger | None = None) -> AsyncIterator[Given]:
     """What gives tokens to sessions of these accounts; `ledger` is one that is open already.
 
     Raises LedgerError, ConfigurationError.
@@ -38,7 +47,7 @@ async def tokens(config: Config, accounts: Sequence[Account], ledger: Ledger | N
             use = keeper if keeper is not None and profile in changing else plain.token_of
             return use(profile, user, protocol)
 
-        yield token_of
+        yield Given(token_of, plain.skew)
 
 
 def _used(accounts: Sequence[Account]) -> set[str]:

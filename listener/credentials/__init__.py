@@ -25,6 +25,8 @@ MASK = "***"
 
 Section = Literal["receiver", "sender"]
 TokenOf = Callable[[str, str, str], Callable[[], Awaitable[str]]]
+SkewOf = Callable[[str], float | None]
+"""A profile → how many seconds its issuer's clock was ahead of ours when its token came; None where nothing told (R-104)."""
 """Profile's name, user and protocol → what gives a valid access token."""
 
 

@@ -60,12 +60,13 @@ class TokenStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; times are those of the clock that its source was given."""
+    """An access token; times are those of the clock that its source was given, `skew` is the issuer's (see `Issued`)."""
 
     value: Secret
     issued_at: float
     expires_at: float
     scope: str = ""
+    skew: float | None = None
 
     def left(self, now: float) -> float:
         """Seconds that it is still good for."""
@@ -97,6 +98,11 @@ class TokenSource:
     def seconds_left(self) -> float | None:
         """How long the present token is good for; None without one."""
         return self._token.left(self._clock()) if self._token else None
+
+    @property
+    def skew(self) -> float | None:
+        """How far the issuer's clock was ahead of ours when it gave the present token; None: it did not say."""
+        return self._token.skew if self._token else None
 
     async def token(self) -> str:
         """A token that is good for a while. Raises what having one raises, see the file's head."""
@@ -134,7 +140,7 @@ class TokenSource:
     async def _renew(self) -> Token:
         begun = self._clock()
         issued = await self._fetch()
-        self._token = Token(issued.access_token, begun, begun + issued.lifetime, issued.scope)
+        self._token = Token(issued.access_token, begun, begun + issued.lifetime, issued.scope, issued.skew)
         return self._token
 
 
@@ -293,6 +299,11 @@ class Tokens:
         """How long the profile's present token is good for, the first to end where it has several; None without one."""
         lefts = (source.seconds_left for key, source in self._sources.items() if key[0] == name)
         return min((left for left in lefts if left is not None), default=None)
+
+    def skew(self, name: str) -> float | None:
+        """How far the issuer's clock is from ours, by the profile's present tokens: the worst of them. See `SkewOf`."""
+        skews = (source.skew for key, source in self._sources.items() if key[0] == name)
+        return max((skew for skew in skews if skew is not None), key=abs, default=None)
 
     async def consented(self, name: str, refresh_token: Secret) -> None:
         """A person consented in the browser: keep what the issuer gave, and ask for tokens with it from now on.

@@ -10,7 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -76,12 +76,16 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What an issuer gave. `lifetime` in seconds; `scope` as the issuer names it, "" where it does not (RFC 6749 §5.1)."""
+    """What an issuer gave. `lifetime` in seconds; `scope` as the issuer names it, "" where it does not (RFC 6749 §5.1).
+
+    `skew`: seconds that the issuer's clock is ahead of ours, None where it did not say.
+    """
 
     access_token: Secret
     lifetime: float
     refresh_token: Secret | None = None
     scope: str = ""
+    skew: float | None = None
 
 
 class TokenEndpoint:
@@ -183,15 +187,18 @@ class TokenEndpoint:
             raise refusal(self._name, self._profile, said, str(answer.get("error", status)))
         if said := self._clock(headers):
             log.warning("token.clock_differs", profile=self._name, error=said.removeprefix("; "))
-        return self._issued(answer)
+        return replace(self._issued(answer), skew=self._skew(headers))
 
     def _clock(self, headers: Mapping[str, str]) -> str:
         """What to add to the issuer's words where the issuer's clock differs from ours (R-104): assertions depend on it."""
-        date = _moment(headers.get("Date", ""))
-        skew = 0.0 if date is None else date - self._now()
-        if abs(skew) <= MAX_SKEW:
+        skew = self._skew(headers)
+        if skew is None or abs(skew) <= MAX_SKEW:
             return ""
         return f"; this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the issuer's: set it"
+
+    def _skew(self, headers: Mapping[str, str]) -> float | None:
+        date = _moment(headers.get("Date", ""))
+        return None if date is None else date - self._now()
 
     def _issued(self, answer: Mapping[str, Any]) -> Issued:
         access, refresh = answer.get("access_token"), answer.get("refresh_token")

@@ -123,5 +123,5 @@ def open_desk(
                 await fleet.stop({id})
                 await fleet.start([account], config())
 
-    trials = Trials(book, config, ledger, tokens.token_of)
+    trials = Trials(book, config, ledger, tokens.token_of, tokens.skew)
     return Desk(book, trials, Consents(config, tokens, wake, now), config, restart, tokens, now)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from listener.testing import ImapServer
+from listener.testing.oauth import TokenServer
 
 
 @pytest.fixture
@@ -123,3 +124,15 @@ def test_an_unknown_account_may_be_one_of_the_console(listener, filled):
     assert listener("check", "nobody")[2] == (
         "listener: no account 'nobody' in the configuration; one of the console needs the daemon\n"
     )
+
+
+async def test_an_issuers_clock_that_differs_is_told_at_the_token(listener, config):
+    async with ImapServer(users={"u": "unused"}, tokens={"u": "access-1"}) as server, TokenServer() as issuer:
+        issuer.answer(headers={"Date": "Wed, 01 Jan 2020 00:00:00 GMT"}, json={"access_token": "access-1"})
+        profile = f'[oauth.idp]\ngrant = "password"\nissuer = "custom"\ntoken_url = "{issuer.url}"\nclient_id = "me"\n'
+        text = config.read_text().replace('password_file = "password"', f'oauth = "idp"\nport = {server.port}')
+        config.write_text(f'{text}{profile}user = "u"\npassword_file = "password"\n')
+        code, out, err = await checked(listener)
+    assert (code, err) == (0, "")
+    (step,) = (line for line in out.splitlines() if "receiver token" in line)
+    assert "ahead of the issuer's: set it" in step

@@ -14,12 +14,12 @@ MAX_SKEW = 120.0
 """Seconds that clocks may differ."""
 
 
-def clock_hint(skew: float | None) -> str:
+def clock_hint(skew: float | None, whose: str = "the server's") -> str:
     """What to do about a server's clock so many seconds ahead of ours (None: it told no time); "" where it is well (R-104)."""
     if skew is None or abs(skew) <= MAX_SKEW:
         return ""
     way = "behind" if skew > 0 else "ahead of"
-    return f"this machine's clock is {abs(skew):.0f} s {way} the server's: set it (tokens and signatures need it)"
+    return f"this machine's clock is {abs(skew):.0f} s {way} {whose}: set it (tokens and signatures need it)"
 
 
 async def is_refused(endpoint: Endpoint, mailbox: str, token: Token) -> bool:
