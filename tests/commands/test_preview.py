@@ -143,7 +143,10 @@ async def test_people_see_a_table_and_what_went_wrong_in_a_line(tmp_path):
         assert code == 0
         assert "The lamp" in out
         assert "no: no replies configured" in out
-        assert await daemon.command("preview", "sales") == (1, "listener: no account 'sales' in the configuration\n")
+        assert await daemon.command("preview", "sales") == (
+            1,
+            "listener: no account 'sales' in the files; one of the console needs the daemon\n",
+        )
         code, out = await daemon.command("preview", "support", "--since", "yesterday")
         assert code == 78
         assert "yesterday" in out
