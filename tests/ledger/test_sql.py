@@ -27,7 +27,7 @@ READ_WHOLE = {
 }
 
 SMALL = (
-    *("entries_due", "entries_owed", "entries_released", "deliveries_due", "deliveries_line", "deliveries_head"),
+    *("entries_due", "entries_owed", "entries_released", "deliveries_due", "deliveries_head"),
     *("api_tokens_by_name", "responses_due"),
 )
 """Partial indexes: what is still to do, and what has a bound."""

@@ -9,12 +9,25 @@ CREATE INDEX cases_by_age ON cases (updated_at, number);
 CREATE INDEX entries_gone ON entries (id) WHERE gone = 1;
 -- What a removed row is looked for by, in the tables that name it.
 CREATE INDEX entries_by_raw ON entries (raw) WHERE raw IS NOT NULL;
-CREATE INDEX message_ids_by_entry ON message_ids (entry);
 CREATE INDEX cases_by_opening ON cases (opened_by);
-CREATE INDEX deliveries_by_case ON deliveries (case_id);
-CREATE INDEX message_ids_by_case ON message_ids (case_id);
 CREATE INDEX muted_by_response ON muted (response);
 CREATE INDEX muted_by_entry ON muted (entry);
+
+-- One index finds both what is due in a line and what names a case; each index of all deliveries is paid for by every message.
+DROP INDEX deliveries_line;
+CREATE INDEX deliveries_line ON deliveries (case_id, hook, state, id);
+
+-- Message-IDs go with their case (retention.sql), by their key. References to cases and entries would need an index each.
+ALTER TABLE message_ids RENAME TO referring_message_ids;
+CREATE TABLE message_ids (
+  account    TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  entry      INTEGER NOT NULL,
+  case_id    TEXT NOT NULL,
+  PRIMARY KEY (account, message_id, entry)
+) STRICT, WITHOUT ROWID;
+INSERT INTO message_ids SELECT account, message_id, entry, case_id FROM referring_message_ids;
+DROP TABLE referring_message_ids;
 
 CREATE TRIGGER tally_removed_entries AFTER DELETE ON entries
 BEGIN

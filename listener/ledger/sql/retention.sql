@@ -80,8 +80,9 @@ DELETE FROM attachments WHERE entry IN (
   SELECT m.entry FROM json_each(:cases) AS c CROSS JOIN messages AS m ON m.case_id = c.value);
 
 -- name: case_part_message_ids
-DELETE FROM message_ids WHERE entry IN (
-  SELECT m.entry FROM json_each(:cases) AS c CROSS JOIN messages AS m ON m.case_id = c.value);
+DELETE FROM message_ids WHERE (account, message_id, entry) IN (
+  SELECT e.account, m.message_id, m.entry FROM json_each(:cases) AS c
+  CROSS JOIN messages AS m ON m.case_id = c.value CROSS JOIN entries AS e ON e.id = m.entry);
 
 -- name: case_part_messages
 DELETE FROM messages WHERE entry IN (
