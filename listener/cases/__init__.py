@@ -143,6 +143,11 @@ def sender_of(message: InboundMessage) -> str:
     return message.from_[0].address if len(message.from_) == 1 else ""
 
 
+def references(message: InboundMessage) -> list[str]:
+    """The Message-IDs that it refers to, as they are looked up: References, newest first, then In-Reply-To."""
+    return [*reversed(message.references[-MAX_REFERENCES:]), *message.in_reply_to[:MAX_REFERENCES]]
+
+
 @dataclass(slots=True)
 class _Decider:
     message: InboundMessage
@@ -168,7 +173,7 @@ class _Decider:
             restored = self.book.standing(case, self.sender) is None
             return Decision(case, Rule.BOUNCE, form.value, note=True, restored=restored)
         returned = self.message.bounce.original_message_id if self.message.bounce else None
-        wanted = [*([returned] if returned else ()), *self._references()]
+        wanted = [*([returned] if returned else ()), *references(self.message)]
         sent = self.book.sent(wanted) if wanted else {}
         for message_id in wanted:
             if message_id in sent:
@@ -199,7 +204,7 @@ class _Decider:
     # --- references ---------------------------------------------------------------------------------------------------
 
     def _by_references(self, forward: bool) -> Decision | None:
-        wanted = self._references()
+        wanted = references(self.message)
         known = self.book.filed(wanted) if wanted else {}
         for message_id in wanted:
             case = known.get(message_id)
@@ -211,9 +216,6 @@ class _Decider:
                 return self._join(standing, rule, message_id)
             self.related.setdefault(case, "forward" if forward else "references")
         return None
-
-    def _references(self) -> list[str]:
-        return [*reversed(self.message.references[-MAX_REFERENCES:]), *self.message.in_reply_to[:MAX_REFERENCES]]
 
     # --- who writes ---------------------------------------------------------------------------------------------------
 

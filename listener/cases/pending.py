@@ -23,6 +23,8 @@ class Pending:
     ids: dict[str, str] = field(default_factory=dict)
     people: dict[str, set[str]] = field(default_factory=dict)
     topics: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
+    """Cases that are surely new: open, and followed by none. Nobody need ask the book about those who wrote in them."""
 
     def add(self, case: str, decision: Decision, message: InboundMessage) -> list[Participant]:
         """`case`: the one that it joined or opened. Who became a participant of it."""
@@ -67,6 +69,8 @@ class _Overlaid:
 
     def standing(self, case: str, address: str) -> Standing | None:
         here = address.lower() in self.pending.people.get(case, ())
+        if here and case in self.pending.opened:
+            return Standing(case, True)
         known = self.book.standing(case, address) if self.book else None
         if known is None:
             return Standing(case, here) if case in self.pending.people else None

@@ -42,15 +42,27 @@ Rules = Mapping[str, CaseRules]
 class CaseBook:
     """One account's book, as of the connection's transaction.
 
-    `topics`: those of a batch that have cases already, looked up at once; None: they were not.
+    `topics` and `referred`: those of a batch that have cases already (Message-IDs as they are kept), looked up at once; None:
+    they were not.
     """
 
     connection: sqlite3.Connection
     account: str
     topics: Collection[str] | None = None
+    referred: Mapping[str, str] | None = None
+
+    @classmethod
+    def of_batch(cls, connection: sqlite3.Connection, account: str, batch: Sequence[InboundMessage]) -> CaseBook:
+        """For the messages of one account that are filed together: what was there before them is asked once."""
+        wanted = {clean(one) for message in batch for one in cases.references(message)}
+        known = cls(connection, account).filed(list(wanted)) if wanted else {}
+        return cls(connection, account, topics_of(connection, account, batch), known)
 
     def filed(self, message_ids: Sequence[str]) -> dict[str, str]:
         """The case of each Message-ID that was filed in this account or sent by it; of the first, where one was used again."""
+        if self.referred is not None:
+            by_id = {clean(message_id): message_id for message_id in message_ids}
+            return {by_id[key]: self.referred[key] for key in by_id if key in self.referred}
         return self._cases("filed", message_ids)
 
     def sent(self, message_ids: Sequence[str]) -> dict[str, str]:

@@ -148,8 +148,8 @@ class _Filing:
     def _open_books(self, here: Sequence[tuple[str, InboundMessage]]) -> None:
         for account in {account for account, _ in here}:
             pending, connection = Pending(), self.tx.connection
-            topics = casebook.topics_of(connection, account, (message for whose, message in here if whose == account))
-            self.books[account] = pending, pending.over(CaseBook(connection, account, topics))
+            mine = [message for whose, message in here if whose == account]
+            self.books[account] = pending, pending.over(CaseBook.of_batch(connection, account, mine))
 
     def one(self, parsed: Parsed) -> FiledAs:
         if parsed.entry not in self.entries:
@@ -210,6 +210,8 @@ class _Filing:
         decision = cases.decide(message, account, self.rules.get(account, _USUAL), book, self.tx.now)
         case, opened = casebook.carry_out(self.tx, decision, account, entry, row.digest, message)
         people = pending.add(case, decision, message)
+        if opened:
+            pending.opened.add(case)
         self._keep(entry, message, case, _standing(decision))
         if message.message_id:
             self.message_ids.append((account, clean(message.message_id), entry, case))
