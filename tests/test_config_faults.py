@@ -103,6 +103,7 @@ def with_oauth(profile: str) -> str:
         (GOOD + 'must_be_refused = "a@b.c"\n', 7, R + "must_be_refused", "with Microsoft Graph only"),
         (GOOD + 'oauth = "p"\nprotocol = "graph"\n', 8, R + "protocol", 'needs provider = "microsoft365"'),
         (with_oauth(""), 6, R + "oauth", "there is no [oauth.p]"),
+        (GOOD + 'oauth = "p"\n' + PROFILE, 7, R + "oauth", "there is a password_file too: leave one of them out"),
         (GOOD + "use_sender_identity = true\n", 6, R + "password_file", "contradicts use_sender_identity"),
         (GOOD + "use_sender_identity = true\n", 7, R + "use_sender_identity", "there is no [accounts.sender]"),
         (GOOD + 'protocol = "pop3"\nafter = "seen"\n', 8, R + "after", '"keep" or "delete"'),
