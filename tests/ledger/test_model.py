@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
     @rule(back=st.booleans())
     def ids_are_given_anew(self, back):
         """UIDVALIDITY changes, sometimes to one that was there before."""
-        self.validity = max(1, self.validity - 1) if back else self.validity + 1
+        self.validity += -1 if back and self.validity > 1 else 1
         self.mailbox = dict(enumerate(self.mailbox.values(), start=1))
         self.next_uid = len(self.mailbox) + 1
 
