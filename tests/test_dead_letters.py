@@ -3,6 +3,7 @@
 import json
 import stat
 
+import pytest
 from daemon import Daemon, eventually
 
 from listener.testing import ImapServer
@@ -30,6 +31,7 @@ argv = ["{folder}/file.sh"]
 """
 
 
+@pytest.mark.long
 async def test_a_refused_message_is_kept_explained_exported_and_filed_by_a_retry(tmp_path):
     script = tmp_path / "file.sh"
     script.write_text(SCRIPT.format(folder=tmp_path))

@@ -55,8 +55,10 @@ def test_every_command_is_documented_with_its_arguments():
         for action in command._actions:
             for option in set(action.option_strings) - {"-h", "--help", "--config", "--json"}:
                 assert option in lines[name], f"{name} {option}"
-            if not action.option_strings:
-                assert action.metavar in lines[name], f"{name} {action.metavar}"
+            if isinstance(action, argparse._SubParsersAction):
+                assert all(word in lines[name] for word in action.choices)
+            elif not action.option_strings:
+                assert (action.metavar or action.dest) in lines[name], f"{name} {action.metavar}"
 
 
 def test_every_command_says_what_it_does_in_its_help():

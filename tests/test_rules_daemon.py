@@ -57,6 +57,7 @@ async def so(daemon, wanted):
     return await states(daemon) == wanted
 
 
+@pytest.mark.long
 async def test_a_reload_changes_what_is_done_with_later_mail_only(tmp_path, server):
     server.deliver("INBOX", mail(1, "News"))
     async with Daemon(tmp_path, account(server)) as daemon:
@@ -97,6 +98,7 @@ async def not_all_held(daemon):
     return await asyncio.to_thread(daemon.count, "SELECT count(*) < 85 FROM entries WHERE reason = 'flood'")
 
 
+@pytest.mark.long
 async def test_what_is_held_is_released_by_itself(tmp_path, server):
     for number in range(1, 7):
         server.deliver("INBOX", mail(number))

@@ -277,8 +277,10 @@ class Filing:
                 continue
             held += reason == FLOOD
             self._observer.set_aside(state, reason)
-            tell = log.info if reason in (FLOOD, DUPLICATE) or reason.startswith(RULE) else log.warning
-            tell("message.set_aside", entry=work.id, account=work.account, reason=reason)
+            if reason in (FLOOD, DUPLICATE) or reason.startswith(RULE):
+                log.info("message.set_aside", entry=work.id, account=work.account, reason=reason)
+            else:
+                log.warning("message.set_aside", entry=work.id, account=work.account, reason=reason)
         self._observer.filed(filed)
         if held:
             self._held()

@@ -117,7 +117,10 @@ class Notifier:
         if found.keys() - raised or over:
             mailing = _mailing(setting.config) if settings is not None else None
             for alert in await self._ledger.alerts.sync(found, over, mailing):
-                log.warning("alert.raised" if alert.cleared_at is None else "alert.cleared", kind=alert.kind, about=alert.about)
+                if alert.cleared_at is None:
+                    log.warning("alert.raised", kind=alert.kind, about=alert.about)
+                else:
+                    log.warning("alert.cleared", kind=alert.kind, about=alert.about)
             self._ledger.responses.stir()
             alerts = await self._ledger.alerts.all()
         await self._post(alerts, setting.hook)

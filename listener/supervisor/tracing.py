@@ -37,7 +37,10 @@ class ProtocolTrace:
         """Show what is said from now on for so long, at most MAX_SECONDS; 0: no more."""
         seconds = max(0.0, min(seconds, MAX_SECONDS))
         self._until = self._clock() + seconds
-        log.warning("trace.begun" if seconds else "trace.ended", account=self._account, seconds=seconds)
+        if seconds:
+            log.warning("trace.begun", account=self._account, seconds=seconds)
+        else:
+            log.warning("trace.ended", account=self._account)
 
     def __call__(self, direction: str, line: bytes | str) -> None:
         """One line: `C` or `>` is ours, `S` or `<` theirs."""

@@ -117,5 +117,5 @@ async def test_what_came_between_the_pages_making_and_its_joining_is_shown(desk,
 
     await desk.page.route("**/messages", stale, times=1)
     await desk.open("/messages")
-    await desk.page.locator(f"tr[data-key='{number}']").wait_for(timeout=4_000)
+    await desk.page.locator(f"tr[data-key='{number}']").wait_for(timeout=15_000)
     assert without == [1]

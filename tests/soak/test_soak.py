@@ -118,7 +118,7 @@ async def stops(tmp_path, moments):
 
 
 async def test_sigterm_at_a_few_random_moments_loses_nothing(tmp_path):
-    await stops(tmp_path, 3)
+    await stops(tmp_path, 2)
 
 
 @pytest.mark.long
@@ -190,6 +190,7 @@ async def soak(tmp_path, seconds, per_second):
             body.is_flat()
 
 
+@pytest.mark.long
 async def test_a_few_seconds_of_everything_lose_nothing(tmp_path):
     await soak(tmp_path, 8.0, per_second=10)
 
