@@ -44,6 +44,7 @@ async def server():
         yield running
 
 
+@pytest.mark.long
 async def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path, server):
     async with Daemon(tmp_path / "d", account(server.port)) as daemon:
         await daemon.stop()
@@ -97,6 +98,7 @@ async def test_a_port_in_use_is_named_with_the_setting_to_change(tmp_path, serve
     assert said == f"admin.{setting}: cannot listen on {place}: address already in use"
 
 
+@pytest.mark.long
 async def test_a_lost_ledger_is_refused_once_there_was_one(tmp_path, server):
     env = {"LISTENER_BEGUN": str(tmp_path / "begun")}
     async with Daemon(tmp_path / "d", account(server.port), env=env) as daemon:

@@ -90,7 +90,7 @@ PAGES = (
     *("/", "/accounts", "/accounts/kept", "/profiles", "/profiles/kept", "/profiles/idp"),
     *("/messages", "/messages/1", "/cases", "/replies", "/audit", "/tokens"),
 )
-COMMANDS = ("check", "check --offline", "accounts --json", "explain 1", "replies", "preview support")
+COMMANDS = ("check", "accounts --json", "explain 1", "preview support")
 
 
 @contextlib.asynccontextmanager

@@ -114,6 +114,7 @@ async def test_the_command_prints_it_beside_the_daemon_and_without_one(house, se
     assert shown["source"] == "file"
 
 
+@pytest.mark.long
 async def test_the_command_line_shows_source_and_export(house, server):
     import sys
 

@@ -3,6 +3,7 @@
 import json
 from contextlib import asynccontextmanager
 
+import pytest
 from daemon import Daemon, eventually
 
 from listener.testing import ImapServer
@@ -117,6 +118,7 @@ async def test_beside_the_daemon_it_knows_what_is_filed_and_the_daemon_still_tak
         assert await rows(daemon) == [], "after the daemon has stopped, its ledger is asked"
 
 
+@pytest.mark.long
 async def test_mail_from_before_the_start_is_shown_only_when_asked_for(tmp_path):
     async with ImapServer(users={"u": "secret"}) as server:
         for number, octets in enumerate((QUESTION, OTHER)):

@@ -136,6 +136,7 @@ async def test_a_renamed_folder_parks_alone_and_comes_back(dovecot: Dovecot, use
         await eventually(settled(daemon, 6))
 
 
+@pytest.mark.long
 async def test_the_only_folder_deleted_while_idling_parks_the_account(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
     dovecot.deliver(user, batch(0, 1), folder="Cases")
     async with Daemon(tmp_path, account(dovecot, user, receiver='folders = ["Cases"]\npoll_interval = "1s"')) as daemon:
@@ -225,6 +226,7 @@ async def test_folder_names_with_spaces_quotes_and_other_alphabets(dovecot: Dove
         assert {row["message_id"] for row in await daemon.messages()} == {f"m{n}@example.net" for n in range(4)}
 
 
+@pytest.mark.long
 async def test_one_account_with_a_wrong_password_leaves_the_other_alone(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("not it\n")
     (tmp_path / "wrong").chmod(0o600)
@@ -251,6 +253,7 @@ async def test_the_same_mail_in_two_folders_is_one_case(dovecot: Dovecot, user: 
         assert states == [("done", []), ("ignored", ["duplicate"])]
 
 
+@pytest.mark.long
 async def test_a_second_daemon_on_the_same_state_refuses(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
     async with Daemon(tmp_path, account(dovecot, user)) as daemon:
         second = Daemon(tmp_path / "second", account(dovecot, user))
@@ -262,6 +265,7 @@ async def test_a_second_daemon_on_the_same_state_refuses(dovecot: Dovecot, user:
         assert "Traceback" not in second.log()
 
 
+@pytest.mark.long
 async def test_sigterm_drains_and_ends_with_zero(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
     dovecot.deliver(user, batch(0, 300))
     async with Daemon(tmp_path, account(dovecot, user)) as daemon:

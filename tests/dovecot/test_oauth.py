@@ -92,6 +92,7 @@ async def test_mail_is_received_with_a_token(
     no_secret_in(daemon.log(), issuer)
 
 
+@pytest.mark.long
 async def test_a_token_that_the_server_does_not_take_is_followed_by_a_new_one(
     server: Dovecot, user: str, issuer: TokenServer, tmp_path: Path
 ) -> None:
@@ -137,7 +138,7 @@ async def test_a_lost_consent_is_told_and_a_resume_takes_the_new_one(
         assert issuer.requests[-1]["refresh_token"] == "another consent"
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [pytest.param(429, marks=pytest.mark.long), 503])
 async def test_an_issuer_in_trouble_is_no_wrong_password(
     server: Dovecot, user: str, issuer: TokenServer, tmp_path: Path, status: int
 ) -> None:
@@ -153,6 +154,7 @@ async def _state(daemon: Daemon, state: str) -> bool:
     return (await daemon.account("support"))["state"] == state
 
 
+@pytest.mark.long
 async def test_check_signs_in_with_a_token_and_leaves_a_refresh_token_to_the_daemon(
     server: Dovecot, user: str, issuer: TokenServer, tmp_path: Path
 ) -> None:

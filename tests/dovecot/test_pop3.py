@@ -86,6 +86,7 @@ async def test_stls_is_taken_up(dovecot: Dovecot, user: str, tmp_path: Path) -> 
         await eventually(settled(daemon, 1))
 
 
+@pytest.mark.long
 async def test_a_wrong_password_fails_the_account_by_name(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, in_clear(dovecot, user))
     (tmp_path / "password").write_text("nonsense")

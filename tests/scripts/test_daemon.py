@@ -136,6 +136,7 @@ def test_a_throttled_account_waits_as_told_and_loses_nothing(tmp_path):
 # --- staying away and coming back ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_mail_that_came_while_the_server_was_away_is_received_afterwards(tmp_path):
     """chatwoot #10429, "IMAP got disconnected, now older emails are not being fetched"; sync-engine #376."""
 
@@ -171,6 +172,7 @@ def test_a_black_hole_of_an_hour_is_survived_and_the_mail_comes(tmp_path):
     daemon_on(tmp_path, scenario)
 
 
+@pytest.mark.long
 def test_a_new_uidvalidity_every_hour_doubles_nothing_and_stops_nothing(tmp_path):
     """R-19: UIDVALIDITY that flaps; Nylas disabled the account after five resyncs in a row."""
 
@@ -190,6 +192,7 @@ def test_a_new_uidvalidity_every_hour_doubles_nothing_and_stops_nothing(tmp_path
     daemon_on(tmp_path, scenario)
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_opened_for_hours_is_not_hammered_and_comes_back(tmp_path):
     """(n) R-25: park, ask again at least once an hour, and go on where it was."""
 
