@@ -15,7 +15,7 @@ def test_a_token_is_printed_once_and_alone(listener, config):
     _, listed, _ = listener("tokens", "list", "--json")
     assert [(row["name"], row["scope"]) for row in map(json.loads, listed.splitlines())] == [("ci", "read")]
     assert out.strip() not in listed
-    assert out.split("_")[2].strip() not in listed
+    assert out.strip().split("_", 2)[2] not in listed
 
 
 def test_a_name_is_given_once_and_free_again_after_revoking(listener, config):

@@ -177,11 +177,11 @@ async def test_check_signs_in_with_a_token_and_leaves_a_refresh_token_to_the_dae
     no_secret_in(daemon.log() + out, issuer)
 
 
-async def test_a_server_of_tls_1_3_alone(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
-    home = tmp_path / "strict"
-    home.mkdir(mode=0o755)
-    for folder in (tmp_path, tmp_path.parent):
-        folder.chmod(0o755)
+async def test_a_server_of_tls_1_3_alone(
+    dovecot: Dovecot, user: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("tls")  # short: Dovecot's sockets are in it, and a socket's path has 107 octets
+    home.chmod(0o755)
     strict = Dovecot(home, "ssl_min_protocol = TLSv1.3\n").start()
     try:
         strict.deliver(user, [message(1)])
