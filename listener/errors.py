@@ -139,18 +139,6 @@ class MessageFailure(ListenerError):
     reason = "failed"
 
 
-class MessageGone(MessageFailure):
-    """The server listed it and no longer has it."""
-
-    reason = "vanished"
-
-
-class MessageTooLarge(MessageFailure):
-    """Larger than `max_message`: only its header is kept, and the server keeps the rest."""
-
-    reason = "too_large"
-
-
 class ParseTimeout(MessageFailure):
     """Parsing took longer than its limit and was killed."""
 

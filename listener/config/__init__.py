@@ -18,7 +18,7 @@ from .account import Account, Cases, Receiver, ReceiverProtocol, Reply, Security
 from .otlp import Otlp
 from .profile import Grant, OAuthProfile
 from .retention import Retention
-from .rules import Conditions, Flood, Rule
+from .rules import MAX_RULES, Conditions, Flood, Rule
 from .telling import Alerts, Notify
 from .values import REQUIRED, Bind, Count, Duration, File, Flag, Folder, Rate, SecretFile, Size, Table, Text, setting
 
@@ -217,7 +217,9 @@ class Config(Table):
     oauth: dict[str, OAuthProfile] = setting(lambda given: {}, "Authentication profiles.")
     webhook: dict[str, Webhook] = setting(lambda given: {}, "Webhooks.")
     command: dict[str, Command] = setting(lambda given: {}, "Commands.")
-    rules: tuple[Rule, ...] = setting((), "Rules for the mail of all accounts, after their own.", said="none", max_length=100)
+    rules: tuple[Rule, ...] = setting(
+        (), "Rules for the mail of all accounts, after their own.", said="none", max_length=MAX_RULES
+    )
 
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from .canary import Canary
-from .rules import Flood, Rule
+from .rules import MAX_RULES, Flood, Rule
 from .telling import Notify
 from .values import (
     REQUIRED,
@@ -326,7 +326,9 @@ class Account(Table):
         example=["Please write above this line"],
         max_length=20,
     )
-    rules: tuple[Rule, ...] = setting((), "What to do with mail before it comes into a case.", said="none", max_length=100)
+    rules: tuple[Rule, ...] = setting(
+        (), "What to do with mail before it comes into a case.", said="none", max_length=MAX_RULES
+    )
     flood: Flood = setting(lambda given: {}, "How fast one sender may write.")
     reply: Reply | None = setting(None, "Automatic replies.", said="off")
     canary: Canary | None = setting(None, "Mail to itself, to see whether it arrives.", said="off")

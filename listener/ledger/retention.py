@@ -37,6 +37,12 @@ KEYS_AT_ONCE = 200
 """Rows that one commit lets go: some megabytes of mail, a few milliseconds."""
 
 
+Look = Callable[..., tuple[Any, Sequence[Any]]]
+"""Of a reader: what may go in the window behind a place, and that window's end (None: nothing later is old enough)."""
+LetGo = Callable[..., int]
+"""Of the writer: asks again, lets go, and counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keep:
     """Seconds that things are kept once they are dealt with; infinity: for ever."""
@@ -67,50 +73,21 @@ class Retention:
         """Let go of all that is due at `now` (POSIX seconds)."""
         raw = cases = keys = mails = 0
         if math.isfinite(min(keep.raw, keep.attachments)):
-            raw = await self._sweep_raw(now - keep.raw, now - keep.attachments)
+            raw = await self._walk(old_raw, 0, prune_raw, RAW_AT_ONCE, now - keep.raw, now - keep.attachments)
         if math.isfinite(keep.cases):
-            cases = await self._sweep_cases(now - keep.cases)
-            mails = await self._sweep_mails(now - keep.cases)
+            cases = await self._walk(old_cases, (-math.inf, 0), prune_cases, CASES_AT_ONCE, now - keep.cases)
+            mails = await self._walk(old_mails, 0, prune_mails, KEYS_AT_ONCE, now - keep.cases)
         if math.isfinite(keep.keys):
-            keys = await self._sweep_keys(now - keep.keys)
+            keys = await self._walk(old_keys, 0, prune_keys, KEYS_AT_ONCE, now - keep.keys)
         return Pruned(raw, cases, keys, mails)
 
-    async def _sweep_raw(self, plain: float, attached: float) -> int:
-        after, pruned = 0, 0
+    async def _walk(self, look: Look, after: Any, let_go: LetGo, at_once: int, *before: float) -> int:
+        """Look at window after window, beginning behind `after`, and let go of what each found, `at_once` a commit."""
+        pruned = 0
         while True:
-            last, found = await self._read(old_raw, after, plain, attached)
-            for some in _slices(found, RAW_AT_ONCE):
-                pruned += await self._write(prune_raw, some, plain, attached)
-            if last is None:
-                return pruned
-            after = last
-
-    async def _sweep_cases(self, before: float) -> int:
-        after, pruned = (-math.inf, 0), 0
-        while True:
-            last, found = await self._read(old_cases, after, before)
-            for some in _slices(found, CASES_AT_ONCE):
-                pruned += await self._write(prune_cases, some, before)
-            if last is None:
-                return pruned
-            after = last
-
-    async def _sweep_mails(self, before: float) -> int:
-        after, pruned = 0, 0
-        while True:
-            last, found = await self._read(old_mails, after, before)
-            if found:
-                pruned += await self._write(prune_mails, found)
-            if last is None:
-                return pruned
-            after = last
-
-    async def _sweep_keys(self, before: float) -> int:
-        after, pruned = 0, 0
-        while True:
-            last, found = await self._read(old_keys, after, before)
-            for some in _slices(found, KEYS_AT_ONCE):
-                pruned += await self._write(prune_keys, some, before)
+            last, found = await self._read(look, after, *before)
+            for some in _slices(found, at_once):
+                pruned += await self._write(let_go, some, *before)
             if last is None:
                 return pruned
             after = last
@@ -176,7 +153,8 @@ def old_mails(connection: sqlite3.Connection, after: int, before: float) -> tupl
     return (None if ends else rows[-1][0]), found
 
 
-def prune_mails(tx: Transaction, ids: Sequence[int]) -> int:
+def prune_mails(tx: Transaction, ids: Sequence[int], before: float) -> int:
+    """`before` was asked for already: what was sent can only get older."""
     gone = tx.connection.execute(_SQL["prune_mails"], {"mails": json.dumps(ids)}).rowcount
     tx.connection.execute(_SQL["vacuum"]).fetchall()
     return gone

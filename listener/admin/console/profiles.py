@@ -22,8 +22,6 @@ from .forms import Form, given, settings, values, with_faults
 CONSENT_COOKIE = "listener-consent"
 CONSENT_SECONDS = 600
 CALLBACK = "/oauth/callback"
-RENEW_SOON = 14 * 86400.0
-"""Seconds before its end from which on a certificate is shown as ending."""
 PROTOCOLS = ("imap", "graph", "smtp", "pop3")
 
 

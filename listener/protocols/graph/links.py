@@ -14,8 +14,6 @@ from ...errors import ConnectionLost, InsecureConnection
 from ..endpoint import Endpoint, Security
 
 VERSION = "v1.0"
-CLOUDS = ("graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
-"""Microsoft's: worldwide, US government L4 and L5, China (21Vianet)."""
 MAX_LINK = 8_192
 """Characters of a link; delta tokens are a few hundred."""
 MAX_ID = 1_024

@@ -14,7 +14,7 @@ MAX_UIDL = 70
 
 _STATUS = re.compile(rb"(\+OK|-ERR)(?: +(.*))?", re.I | re.S)
 _CODE = re.compile(r"\[([A-Z0-9][A-Z0-9/._-]{0,40})\]", re.I)
-_UIDL = re.compile(rb"[\x21-\x7e]{1,70}")
+_UIDL = re.compile(rb"[\x21-\x7e]{1,%d}" % MAX_UIDL)
 _NUMBER = re.compile(rb"[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 MAX_SHOWN = 200
