@@ -17,7 +17,7 @@ from ..config import Grant, OAuthProfile
 from ..config.checks import consent_possible
 from ..config.files import grant_warnings
 from ..config.kept_fields import api_name, api_words
-from ..credentials.certificates import certificate_end
+from ..credentials.expiry import expiry_of
 from ..credentials.oauth import Token, Tokens
 from ..errors import AccountFailure, ConfigurationError, PermanentFailure
 from ..ledger import KeptKind, Row
@@ -63,7 +63,7 @@ class ProfileVerbs(DeskVerbs):
             "consent": await self._consent(profile, running),
             "used_by": used_by(config, profile),
             "token": None if left is None else {"seconds_left": round(left), "expires_at": timestamp(self.desk.now() + left)},
-            "secret_expires_at": timestamp(await asyncio.to_thread(certificate_end, running)),
+            "secret_expires_at": timestamp(await asyncio.to_thread(expiry_of, running)) if running else None,
             "warnings": [{"field": "grant", "reason": said} for said in grant_warnings(running.grant)] if running else [],
         }
 

@@ -35,7 +35,7 @@ _OF_ACCOUNT = frozenset({"auth_failed", "needs_consent", "parked", "unreachable"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at `now` (POSIX seconds). `ends`: profiles' certificates; `counts` by account, state and reason; `sending`
+    """What is known at `now` (POSIX seconds). `ends`: of profiles' secrets and certificates; `counts` by account, state and reason; `sending`
     and `probing`: the accounts that have a sender, and those that send themselves probes.
     """
 
@@ -120,7 +120,7 @@ def _expiring(facts: Facts, settings: Alerts) -> Iterator[tuple[str, str, str]]:
             yield "expiring", status.id, "; ".join(said)
     for profile, end in facts.ends.items():
         if end < limit:
-            yield "expiring", f"oauth.{profile}", f"the profile's certificate ends at {_moment(end)}"
+            yield "expiring", f"oauth.{profile}", f"the secret or certificate of the profile ends at {_moment(end)}"
 
 
 def _moment(seconds: float) -> str:

@@ -13,7 +13,7 @@ from ..admin.health import Health
 from ..admin.metrics import Metrics
 from ..config import Account, Config, Otlp
 from ..credentials import read_secret
-from ..credentials.certificates import certificate_end
+from ..credentials.expiry import expiry_of
 from ..errors import ConfigurationError, Fault, PermanentFailure
 from ..hooks.build import alert_host
 from ..hooks.webhook import WebhookHost
@@ -107,7 +107,7 @@ def _source(account: Account) -> Source:
 
 
 def _ends(config: Config) -> Mapping[str, float]:
-    found = ((name, certificate_end(profile)) for name, profile in config.oauth.items())
+    found = ((name, expiry_of(profile)) for name, profile in config.oauth.items())
     return {name: end for name, end in found if end is not None}
 
 

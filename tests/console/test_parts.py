@@ -165,7 +165,7 @@ def test_what_ends_soon_is_told_with_what_to_do():
     found = expiring([far, near], profiles, NOW)
     assert [(one.what, one.where) for one in found] == [
         ("Access token", "near"),
-        ("Certificate of the profile", "entra"),
+        ("Secret or certificate of the profile", "entra"),
         ("Certificate of the mail server", "near"),
     ]
     assert all(one.todo for one in found)

@@ -37,6 +37,18 @@ async def test_each_grant_asks_for_its_own_fields_only(desk):
     assert not await page.is_visible("[id='f-client_id']")
 
 
+async def test_the_day_on_which_a_secret_ends_is_given_and_shown(desk):
+    await desk.page.goto("/profiles/new")
+    await desk.page.fill("[id='f-id']", "ends")
+    await desk.page.fill("[id='f-tenant']", "example.onmicrosoft.com")
+    await desk.page.fill("[id='f-client_id']", "our-application")
+    await desk.page.fill("[id='f-client_secret']", "very-secret")
+    await desk.page.fill("[id='f-client_secret_expires']", "2031-02-03")
+    await desk.page.click("button.first")
+    await desk.page.wait_for_url("**/profiles/ends?told=*")
+    assert "it ends" in await desk.page.inner_text("main dl") and "2031" in await desk.page.inner_text("main dl")
+
+
 async def test_a_profiles_faults_are_at_their_fields(open_desk):
     async with open_desk(amiss=True) as desk:
         await desk.page.goto("/profiles/new")

@@ -51,4 +51,4 @@ def _of_profile(profile: Mapping[str, Any], now: float) -> Iterable[Expiry]:
     ends = datetime.fromisoformat(profile["secret_expires_at"]).timestamp()
     if ends - now < SOON:
         todo = "Make another at the issuer and put it into the profile."
-        yield Expiry("Certificate of the profile", profile["id"], f"/profiles/{profile['id']}", ends, todo)
+        yield Expiry("Secret or certificate of the profile", profile["id"], f"/profiles/{profile['id']}", ends, todo)

@@ -59,6 +59,13 @@ def _application() -> tuple[Field, ...]:
         Field("proof", "The application proves itself by", "", Sort.CHOICE, PROOFS, (machine,), "secret", aside=True),
         Field("client_secret", "Client secret", ENCRYPTED, Sort.SECRET, when=(person, secret)),
         Field(
+            "client_secret_expires",
+            "That secret ends on",
+            _prose("client_secret_expires"),
+            placeholder="2027-01-31",
+            when=(person, secret),
+        ),
+        Field(
             "certificate",
             "Certificate and private key",
             f"{_prose('certificate_file')} {ENCRYPTED}",
