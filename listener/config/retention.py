@@ -46,3 +46,12 @@ class Retention(Table):
         ge=90 * DAY,
         le=YEARS,
     )
+    history: Duration | None = setting(
+        None,
+        "What happened to an account as a whole (switched off and on, saved, ids given anew), and the audit: who ordered what. "
+        "History of a message goes with its key.",
+        said="for ever",
+        example="1000d",
+        ge=90 * DAY,
+        le=YEARS,
+    )

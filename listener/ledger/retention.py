@@ -13,6 +13,8 @@ Rules of the file
 3. A key goes only when the server confirmed that the message is deleted or moved, when it is in no case, and when nothing
    else names it. A key that the server may list again stays, or the message would be taken for a new one; so do the newest
    ids of all, because an id is never given twice.
+4. History of accounts as a whole and the audit are append-only: they go only when they are older than `horizon`, which is moved
+   in the same transaction and never goes back.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Keep:
     attachments: float = math.inf
     cases: float = math.inf
     keys: float = math.inf
+    history: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Pruned:
     cases: int = 0
     keys: int = 0
     mails: int = 0
+    history: int = 0
 
 
 class Retention:
@@ -71,7 +75,7 @@ class Retention:
 
     async def sweep(self, keep: Keep, now: float) -> Pruned:
         """Let go of all that is due at `now` (POSIX seconds)."""
-        raw = cases = keys = mails = 0
+        raw = cases = keys = mails = history = 0
         if math.isfinite(min(keep.raw, keep.attachments)):
             raw = await self._walk(old_raw, 0, prune_raw, RAW_AT_ONCE, now - keep.raw, now - keep.attachments)
         if math.isfinite(keep.cases):
@@ -79,7 +83,10 @@ class Retention:
             mails = await self._walk(old_mails, 0, prune_mails, KEYS_AT_ONCE, now - keep.cases)
         if math.isfinite(keep.keys):
             keys = await self._walk(old_keys, 0, prune_keys, KEYS_AT_ONCE, now - keep.keys)
-        return Pruned(raw, cases, keys, mails)
+        if math.isfinite(keep.history):
+            history = await self._walk(old_account_events, 0, prune_account_events, KEYS_AT_ONCE, now - keep.history)
+            history += await self._walk(old_orders, 0, prune_orders, KEYS_AT_ONCE, now - keep.history)
+        return Pruned(raw, cases, keys, mails, history)
 
     async def _walk(self, look: Look, after: Any, let_go: LetGo, at_once: int, *before: float) -> int:
         """Look at window after window, beginning behind `after`, and let go of what each found, `at_once` a commit."""
@@ -188,6 +195,39 @@ def prune_keys(tx: Transaction, ids: Sequence[int], before: float) -> int:
 def still_listed(tx: Transaction, ids: Sequence[int]) -> None:
     """The server lists what it said was deleted or moved: such a key is never let go."""
     tx.connection.execute(_SQL["still_listed"], {"entries": json.dumps(ids)})
+
+
+# --- history of accounts, and the audit --------------------------------------------------------------------------------
+
+
+def old_account_events(connection: sqlite3.Connection, after: int, before: float) -> tuple[int | None, list[int]]:
+    return _old_lines(connection, _SQL["old_account_events"], after, before)
+
+
+def prune_account_events(tx: Transaction, ids: Sequence[int], before: float) -> int:
+    return _prune_lines(tx, _SQL["prune_account_events"], ids, before)
+
+
+def old_orders(connection: sqlite3.Connection, after: int, before: float) -> tuple[int | None, list[int]]:
+    return _old_lines(connection, _SQL["old_orders"], after, before)
+
+
+def prune_orders(tx: Transaction, ids: Sequence[int], before: float) -> int:
+    return _prune_lines(tx, _SQL["prune_orders"], ids, before)
+
+
+def _old_lines(connection: sqlite3.Connection, statement: str, after: int, before: float) -> tuple[int | None, list[int]]:
+    """The next lines that may go, and where to go on; None: what follows is too young, or the end."""
+    rows = connection.execute(statement, {"after": after, "most": WINDOW}).fetchall()
+    found = [id for id, at in rows if at < before]
+    return (rows[-1][0] if len(found) == WINDOW else None), found
+
+
+def _prune_lines(tx: Transaction, statement: str, ids: Sequence[int], before: float) -> int:
+    tx.connection.execute(_SQL["move_horizon"], {"before": before})
+    gone = tx.connection.execute(statement, {"lines": json.dumps(ids), "before": before}).rowcount
+    tx.connection.execute(_SQL["vacuum"]).fetchall()
+    return gone
 
 
 CASE_PARTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -24,13 +25,11 @@ async def retain(ledger: Ledger, config: Callable[[], Config], now: Callable[[],
     while True:
         pruned = await ledger.retention.sweep(keep_of(config().retention), now())
         if pruned != Pruned():
-            log.info("ledger.pruned", raw=pruned.raw, cases=pruned.cases, keys=pruned.keys, mails=pruned.mails)
+            log.info("ledger.pruned", **dataclasses.asdict(pruned))
         await asyncio.sleep(EVERY)
 
 
 def keep_of(retention: Retention) -> Keep:
     """The settings as the ledger takes them: what has no time is kept for ever."""
-    raw, attachments, cases, keys = (
-        math.inf if kept is None else kept for kept in (retention.raw, retention.attachments, retention.cases, retention.keys)
-    )
-    return Keep(raw, attachments, cases, keys)
+    kept = (retention.raw, retention.attachments, retention.cases, retention.keys, retention.history)
+    return Keep(*(math.inf if seconds is None else seconds for seconds in kept))

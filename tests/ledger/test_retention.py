@@ -8,6 +8,7 @@ from ledger.makers import ACCOUNT, HOOKS, begin_next, file_due, filed, listing, 
 
 from listener.hooks import Ignored
 from listener.ledger import Keep, Parsed, Pruned, State, storage
+from listener.ledger.access import Order
 from listener.ledger.responding import Outgoing
 from listener.ledger.responses import ResponseState
 from listener.mailbox import Folder, Receipt
@@ -241,6 +242,59 @@ async def test_a_notification_goes_once_it_is_sent_and_old(ledger, clock, state_
     assert await aged(ledger, clock, Keep(cases=60 * DAY), 59) == Pruned()
     assert await aged(ledger, clock, Keep(cases=60 * DAY), 2) == Pruned(mails=1)
     assert look(state_dir, "SELECT key FROM responses") == [("waiting",)]
+
+
+# --- history of accounts, and the audit --------------------------------------------------------------------------------
+
+
+async def order(ledger, target):
+    await ledger.access.record(Order("admin", "pause", target, {}))
+
+
+async def test_history_of_accounts_and_the_audit_go_when_they_are_old_and_no_sooner(ledger, clock):
+    await ledger.set_paused(ACCOUNT, True)
+    await order(ledger, "old")
+    clock.now += 50 * DAY
+    await ledger.set_paused(ACCOUNT, False)
+    await order(ledger, "young")
+    await arrive_later(ledger)
+    await order(ledger, "newest")
+    keep = Keep(history=90 * DAY)
+    assert await aged(ledger, clock, keep, 39) == Pruned()
+    assert await aged(ledger, clock, keep, 2) == Pruned(history=2)
+    assert [event["kind"] for event in await ledger.account_events(ACCOUNT)] == ["account.resumed"]
+    assert [row["target"] for row in await ledger.access.audit()] == ["newest", "young"]
+
+
+async def test_the_newest_lines_stay_so_that_no_id_is_given_twice(ledger, clock):
+    await ledger.set_paused(ACCOUNT, True)
+    await order(ledger, "only")
+    assert await aged(ledger, clock, Keep(history=90 * DAY)) == Pruned()
+
+
+async def test_history_of_a_message_stays_with_it(ledger, clock):
+    await filed(ledger, "one", hooks={})
+    before = (await ledger.explain(1))["events"]
+    await aged(ledger, clock, Keep(history=90 * DAY))
+    assert (await ledger.explain(1))["events"] == before
+
+
+async def test_a_long_history_goes_window_after_window(ledger, clock, monkeypatch):
+    monkeypatch.setattr("listener.ledger.retention.WINDOW", 3)
+    monkeypatch.setattr("listener.ledger.retention.KEYS_AT_ONCE", 2)
+    for number in range(10):
+        await order(ledger, f"{number}")
+    assert await aged(ledger, clock, Keep(history=90 * DAY)) == Pruned(history=9)
+
+
+async def test_a_clock_that_goes_back_or_a_longer_time_stops_no_sweep(ledger, clock):
+    await order(ledger, "old")
+    await order(ledger, "newest")
+    assert await aged(ledger, clock, Keep(history=90 * DAY)) == Pruned(history=1)
+    clock.now -= 200 * DAY
+    await order(ledger, "before")
+    await order(ledger, "newest")
+    assert await aged(ledger, clock, Keep(history=120 * DAY), 140) == Pruned(history=1)
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------------

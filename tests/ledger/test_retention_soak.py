@@ -7,6 +7,7 @@ from ledger.makers import ACCOUNT, listing, look, message, page, take
 
 from listener.hooks import Ignored
 from listener.ledger import Keep, Parsed
+from listener.ledger.access import Order
 from listener.ledger.responding import Outgoing
 from listener.ledger.responses import ResponseState
 from listener.mailbox import Folder, Receipt
@@ -15,7 +16,7 @@ from listener.responder.policy import Purpose
 
 DAY = 86_400.0
 ROUND = 5 * DAY
-KEEP = Keep(raw=10 * DAY, attachments=5 * DAY, cases=30 * DAY, keys=90 * DAY)
+KEEP = Keep(raw=10 * DAY, attachments=5 * DAY, cases=30 * DAY, keys=90 * DAY, history=90 * DAY)
 FULL = 40
 """Rounds after which everything that is kept for a time is old enough to go: 200 days."""
 MONTHS = 6
@@ -24,7 +25,7 @@ A_MAIL = 30_000
 
 
 async def live_a_round(ledger, clock, number):
-    """Some days: customers write, one with a file; each is handed on, deleted on the server and told of; then a sweep."""
+    """Some days: customers write, one with a file; each is handed on, deleted on the server and told of; orders; a sweep."""
     names = [f"m{number}-{one}" for one in range(4)]
     octets = {name: name.encode() + os.urandom(A_MAIL) for name in names}
     await take(ledger, page(*map(listing, names), state=f"{number}"), octets)
@@ -36,6 +37,7 @@ async def live_a_round(ledger, clock, number):
         await ledger.settle_delivery(due.id, Ignored("not ours"))
     await ledger.confirm(ACCOUNT, [Receipt(Folder("INBOX"), name) for name in names], gone=True)
     await _tell(ledger, clock, number)
+    await _order(ledger)
     while await ledger.search.index():
         pass
     clock.now += ROUND
@@ -55,11 +57,16 @@ async def _tell(ledger, clock, number):
     await ledger.responses.settle(due, ResponseState.SENT)
 
 
+async def _order(ledger):
+    for paused in (True, False):
+        await ledger.access.record(Order("admin", "pause", ACCOUNT, {}))
+        await ledger.set_paused(ACCOUNT, paused)
+
+
 def rows(state_dir):
-    """By table; of the history what is of messages, for that of an account as a whole is kept for ever."""
+    """How many each table holds."""
     names = look(state_dir, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '%_text%'")
-    counts = {name: look(state_dir, f"SELECT count(*) FROM {name}")[0][0] for (name,) in names}
-    return counts | {"events": look(state_dir, "SELECT count(entry) FROM events")[0][0]}
+    return {name: look(state_dir, f"SELECT count(*) FROM {name}")[0][0] for (name,) in names}
 
 
 def size(state_dir):

@@ -16,6 +16,7 @@ READ_WHOLE = {
     ("queries", "secrets"): "secrets: all of them are sealed anew",
     ("notices", "people"): "notices: what is still to be told",
     ("notices", "alerts"): "alerts: what is wrong at the moment",
+    ("retention", "move_horizon"): "horizon: one row",
     ("search", "totals"): "tallies: a row for each account, state and reason",
     ("search", "busy"): "the same",
     ("queries", "counts"): "tallies: a row for each account, state and reason",

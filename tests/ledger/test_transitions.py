@@ -233,3 +233,28 @@ def test_history_is_not_rewritten(db, statement):
     db.execute("INSERT INTO events (account, at, kind, detail) VALUES ('a', 0, 'account.paused', '{}')")
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         db.execute(statement)
+
+
+EVENT = "INSERT INTO events (account, at, kind, detail) VALUES ('a', ?, 'account.paused', '{}')"
+ORDER = "INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?, 'admin', 'pause', 'a', 'ordered', '{}')"
+
+
+@pytest.mark.parametrize(("table", "insert"), [("events", EVENT), ("audit", ORDER)])
+def test_history_goes_only_from_before_the_horizon(db, table, insert):
+    db.executemany(insert, [(1,), (9,)])
+    db.execute("UPDATE horizon SET at = 9")
+    db.execute(f"DELETE FROM {table} WHERE at = 1")
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("statement", ["UPDATE horizon SET at = at - 1", "DELETE FROM horizon"])
+def test_the_horizon_never_goes_back(db, statement):
+    with pytest.raises(sqlite3.IntegrityError, match="never goes back"):
+        db.execute(statement)
+
+
+def test_the_audit_is_not_rewritten(db):
+    db.execute(ORDER, (1,))
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute("UPDATE audit SET who = 'other'")

@@ -59,6 +59,23 @@ AND NOT EXISTS (SELECT 1 FROM held WHERE entry = e.id)
 AND e.id < (SELECT max(id) FROM entries)
 AND NOT EXISTS (SELECT 1 FROM events WHERE id = (SELECT max(id) FROM events) AND entry = e.id);
 
+-- History of accounts as a whole, and the audit: rows ascend with age; the newest stay, so that no id is ever given a second time.
+
+-- name: old_account_events
+SELECT id, at FROM events WHERE entry IS NULL AND id > :after AND id < (SELECT max(id) FROM events) ORDER BY id LIMIT :most;
+
+-- name: old_orders
+SELECT id, at FROM audit WHERE id > :after AND id < (SELECT max(id) FROM audit) ORDER BY id LIMIT :most;
+
+-- name: move_horizon
+UPDATE horizon SET at = max(at, :before);
+
+-- name: prune_account_events
+DELETE FROM events WHERE id IN (SELECT value FROM json_each(:lines)) AND entry IS NULL AND at < :before;
+
+-- name: prune_orders
+DELETE FROM audit WHERE id IN (SELECT value FROM json_each(:lines)) AND at < :before;
+
 -- name: vacuum
 PRAGMA incremental_vacuum(256);
 
