@@ -42,7 +42,7 @@ class Hook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How to tell, by one configuration. `sources`: each account's template; `ends`: when profiles' secrets and certificates end."""
+    """How to tell, by one configuration. `sources`: each account's template; `ends`: when secrets of profiles end."""
 
     config: Config
     sources: Mapping[str, Source]

@@ -35,7 +35,7 @@ _OF_ACCOUNT = frozenset({"auth_failed", "needs_consent", "parked", "unreachable"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at `now` (POSIX seconds). `ends`: of profiles' secrets and certificates; `counts` by account, state and reason; `sending`
+    """What is known at `now` (POSIX seconds). `ends`: of profiles' secrets; `counts` by account, state and reason; `sending`
     and `probing`: the accounts that have a sender, and those that send themselves probes.
     """
 
