@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "listener"
 LAYERS = {
-    4: {"__main__", "commands", "demo", "supervisor"},
+    4: {"__main__", "commands", "supervisor"},
     3: {"receiver", "dispatcher", "outbox", "admin", "otlp", "notifier"},
     2: {"accounts", "ledger", "protocols", "credentials", "hooks", "parsing", "check", "preview"},
     1: {"mailbox", "message", "tokens", "cases", "responder", "rules", "status", "budget", "canary"},
@@ -49,7 +49,7 @@ def test_a_module_imports_only_from_layers_below(path: Path) -> None:
         return
     assert me in LAYER, f"{me} has no layer: put it into the table here and in docs/architecture.md"
     for other in ours(path) - {me}:
-        if me in {"demo", "commands", "__main__"} and other == "testing":
+        if me in {"commands", "__main__"} and other == "testing":
             continue  # the demo runs the embedded server, and only the demo
         assert other in LAYER, f"{path.name} imports {other}, which has no layer"
         peers = LAYER[me] == 3

@@ -1,32 +1,15 @@
-"""What the verbs about accounts and profiles stand on, and how their arguments are read."""
+"""What the verbs about accounts and profiles have in common, and how their arguments are read."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..accounts import AccountBook, Consents, Trials
-from ..config import Config
-from ..credentials.oauth import Tokens
 from ..errors import Fault, Refused
 from ..ledger import Kept, KeptKind, Row
-from .ordering import Ordering
+from .ordering import Desk, Ordering
 from .routes import BadRequest, NotFound
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the verbs work with, of one daemon. `config`: what runs; `restart`: begin an account's sessions anew."""
-
-    book: AccountBook
-    trials: Trials
-    consents: Consents
-    config: Callable[[], Config]
-    restart: Callable[[str], Awaitable[None]]
-    tokens: Tokens
-    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)

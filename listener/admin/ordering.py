@@ -1,4 +1,4 @@
-"""What all verbs stand on: a ledger, whoever controls the accounts, and who orders it.
+"""What all verbs stand on: a ledger, whoever controls the accounts, the desk where they are looked after, and who orders it.
 
 Whatever changes something is written into the audit first, so that no change can be there without its line, and a second
 time if it was refused.
@@ -6,22 +6,36 @@ time if it was refused.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from ..accounts import AccountBook, Consents, Trials
+from ..config import Config
+from ..credentials.oauth import Tokens
 from ..errors import ListenerError
 from ..ledger import Ledger, Order
 from .controls import Controls
 from .sessions import Sessions
 
-if TYPE_CHECKING:
-    from .account_desk import Desk
-
 COMMAND_LINE = "command line"
 MAX_SAID = 300
 """Characters of a refusal's reason that the audit keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where accounts and profiles are looked after. `config`: what runs; `restart`: begin an account's sessions anew."""
+
+    book: AccountBook
+    trials: Trials
+    consents: Consents
+    config: Callable[[], Config]
+    restart: Callable[[str], Awaitable[None]]
+    tokens: Tokens
+    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def _trouble(fault: Fault) -> None:
 
 def demo(arguments: argparse.Namespace) -> int:
     """`listener demo`."""
-    from ..demo import run_demo
     from ..telemetry import configure
+    from .demo import run_demo
 
     configure(sys.stderr, level=logging.WARNING)  # the demo tells its own story
     return asyncio.run(run_demo(arguments.seconds, sys.stdout))

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from ..accounts import AccountBook, Consents, Merged, Trials
-from ..admin.account_desk import Desk
+from ..admin.ordering import Desk
 from ..config import Config
 from ..errors import Refused
 from ..ledger import Ledger

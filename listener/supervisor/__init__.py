@@ -23,10 +23,10 @@ from functools import partial
 
 import structlog
 
-from ..admin.account_desk import Desk
 from ..admin.api import Api
 from ..admin.health import Health
 from ..admin.metrics import Metrics
+from ..admin.ordering import Desk
 from ..admin.server import AdminServer, AdminUnavailable, admin_token
 from ..admin.signed import Signed, links_of
 from ..admin.verbs import Verbs

@@ -11,7 +11,7 @@ import structlog
 
 from ..accounts import AccountBook, Consents, Merged, Trials
 from ..accounts.consents import used_by
-from ..admin.account_desk import Desk
+from ..admin.ordering import Desk
 from ..config import Config, ReceiverProtocol
 from ..credentials.oauth import Tokens
 from ..credentials.sealing import SealedSecrets

@@ -13,12 +13,9 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .script import Close, Fault
-
-if TYPE_CHECKING:
-    from .serving import Serving
 
 MAX_LINE = 65_536
 MAX_RECEIVED_KEPT = 1024 * 1024
@@ -30,10 +27,10 @@ class Closed(Exception):
 
 
 class Stream:
-    """One accepted connection; `number` counts from 1."""
+    """One accepted connection of a `serving.Serving`; `number` counts from 1."""
 
     def __init__(
-        self, server: Serving[Any, Any], number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secure: bool
+        self, server: Any, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secure: bool
     ) -> None:
         self.server: Any = server
         self.number, self.secure = number, secure

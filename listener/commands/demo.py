@@ -24,13 +24,13 @@ from typing import Any, TextIO
 
 import aiohttp
 
-from .commands.printing import harmless
-from .config import Config
-from .config.load import load
-from .supervisor import Supervisor
-from .testing import Envelope, ImapServer, SmtpReceiver, sample, sample_names
-from .testing.imap import Command
-from .testing.imap.grammar import Malformed, read_set
+from ..config import Config
+from ..config.load import load
+from ..supervisor import Supervisor
+from ..testing import Envelope, ImapServer, SmtpReceiver, sample, sample_names
+from ..testing.imap import Command
+from ..testing.imap.grammar import Malformed, read_set
+from .printing import harmless
 
 ADDRESS = "support@example.com"
 ADMIN_PORT, SMTP_PORT = 8025, 2525
