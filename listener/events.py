@@ -55,7 +55,8 @@ EVENTS: Mapping[str, str] = {
     "notification.template": "A notification's template failed; a plain mail went out instead. Mend the template.",
     "otlp.refused": "The OpenTelemetry collector did not take what was sent; it is sent again. No mail waits for it.",
     "otlp.well": "The OpenTelemetry collector takes what is sent again.",
-    "ledger.pruned": "What `[retention]` no longer wants kept was let go: octets, cases, keys, old notices, old history of accounts and the audit. Nothing to do.",
+    "ledger.pruned": "What `[retention]` no longer wants kept was let go: octets, cases, keys, notices, history of accounts, "
+    "audit. Nothing to do.",
     "trace.begun": "Somebody wants to see what is said to this account's server (`listener trace`); it ends by itself.",
     "trace.ended": "What is said to this account's server is no longer shown.",
     "trace.line": "A line of the protocol, secrets and texts of messages left out.",

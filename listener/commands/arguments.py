@@ -14,6 +14,7 @@ from typing import NoReturn, TypeAlias
 Run = Callable[[argparse.Namespace], int]
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 CONFIG = "the configuration; else $LISTENER_CONFIG, listener.toml here, /etc/listener/listener.toml"
+PARSE_CONFIG = "read them as an account of this configuration would: whose verdicts it trusts, its reply markers; else nobody's"
 STATES = ("accepted", "filed", "done", "ignored", "quarantined", "dead")
 REPLY_STATES = ("ready", "suppressed", "sending", "sent", "deferred", "failed", "unknown")
 
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line. `parse_args(...).run(arguments)` runs it."""
     top = _Parser(prog="listener", description="Turns mailboxes into cases, and loses nothing on the way.")
     top.add_argument("--version", action=_Version, nargs=0, help="print which versions run, and end")
+    top.add_argument("--config", metavar="FILE", help=f"{CONFIG}; may stand after the command, too")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _daemon(commands)
     _lists(commands)
@@ -51,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def _daemon(commands: _Commands) -> None:
     _command(commands, "run", "daemon:run", "run the daemon", json="log JSON lines also on a terminal")
     demo = _command(
-        commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=False, json=None
+        commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=None, json=None
     )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="end by itself after N seconds")
     check = _command(commands, "check", "check:check", "every fault of the configuration, then each account's connection")
@@ -65,14 +67,16 @@ def _daemon(commands: _Commands) -> None:
     )
     preview.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N (20)")
     said = "parse messages and print one JSON object a line"
-    parse = _command(commands, "parse", "parse:parse", said, config=False, json="the default, and the only way")
+    parse = _command(commands, "parse", "parse:parse", said, json="the default, and the only way", config=PARSE_CONFIG)
+    parse.add_argument("--account", metavar="ACCOUNT", help="whose trust and reply markers, where there are several accounts")
     parse.add_argument("path", nargs="+", metavar="PATH", help="a file, a folder, or - for standard input")
     parse.add_argument("--attachments", metavar="DIR", help="write attachments into this folder, named by content hash")
     health = _command(commands, "health", "health:health", "exit 0 if the daemon is well, else 1")
     which = health.add_mutually_exclusive_group(required=True)
     which.add_argument("--live", dest="probe", action="store_const", const="livez", help="does it make progress?")
     which.add_argument("--ready", dest="probe", action="store_const", const="readyz", help="can it take mail?")
-    _command(commands, "schema", "daemon:schema", "the configuration's JSON Schema", config=False, json="on one line")
+    said = "the configuration's JSON Schema"
+    _command(commands, "schema", "schema:schema", said, json="on one line", config="suggest the names that this one has")
 
 
 def _lists(commands: _Commands) -> None:
@@ -154,12 +158,19 @@ def _paging(command: argparse.ArgumentParser, account: str, limit: str) -> None:
 
 
 def _command(
-    commands: _Commands, name: str, runs: str, help: str, *, config: bool = True, json: str | None = "one JSON object a line"
+    commands: _Commands,
+    name: str,
+    runs: str,
+    help: str,
+    *,
+    config: str | None = CONFIG,
+    json: str | None = "one JSON object a line",
 ) -> argparse.ArgumentParser:
+    """`config`, `json`: what these options do; None: there is no such option."""
     command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
-    command.set_defaults(run=_lazy(runs))
-    if config:
-        command.add_argument("--config", metavar="FILE", help=CONFIG)
+    command.set_defaults(run=_lazy(runs) if config else _without_configuration(command, _lazy(runs)))
+    # Without a default of its own, so that one given before the command stays.
+    command.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=config or argparse.SUPPRESS)
     if json:
         command.add_argument("--json", action="store_true", help=json)
     return command
@@ -171,6 +182,17 @@ def _lazy(runs: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         found: Run = getattr(import_module(f".{module}", __package__), function)
         return found(arguments)
+
+    return run
+
+
+def _without_configuration(command: argparse.ArgumentParser, runs: Run) -> Run:
+    """Nothing is read and then ignored."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        if arguments.config:
+            command.error("this command has a configuration of its own: leave --config away")
+        return runs(arguments)
 
     return run
 

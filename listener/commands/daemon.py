@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -57,11 +56,3 @@ def demo(arguments: argparse.Namespace) -> int:
 
     configure(sys.stderr, level=logging.WARNING)  # the demo tells its own story
     return asyncio.run(run_demo(arguments.seconds, sys.stdout))
-
-
-def schema(arguments: argparse.Namespace) -> int:
-    """`listener schema`."""
-    from ..config import json_schema
-
-    print(json.dumps(json_schema(), indent=None if arguments.json else 2, ensure_ascii=False))
-    return 0

@@ -33,6 +33,7 @@ def parse_paths(
     paths: Sequence[str],
     attachments: Path | None = None,
     *,
+    trust: Trust = Trust(),  # noqa: B008 (frozen)
     out: TextIO | None = None,
     standard_input: BinaryIO | None = None,
     progress: bool | None = None,
@@ -40,10 +41,12 @@ def parse_paths(
 ) -> int:
     """Print every message of `paths`; write its attachments into the folder `attachments`, if given, named by SHA-256.
 
+    `trust`: what the account says whose mail it is; nobody's word counts otherwise.
+
     Returns the exit code: 0, or 1 when a path could not be read (its line says why).
     """
     out = out or sys.stdout
-    command = _Command(attachments, standard_input or sys.stdin.buffer, workers or os.cpu_count() or 1)
+    command = _Command(attachments, trust, standard_input or sys.stdin.buffer, workers or os.cpu_count() or 1)
     progress = sys.stderr.isatty() if progress is None else progress
     try:
         for line in _shown(command.lines(_files(paths)), progress):
@@ -84,9 +87,9 @@ def _shown(lines: Iterator[str], progress: bool) -> Iterator[str]:
 class _Command:
     """The threads, each with its own worker, and what went wrong."""
 
-    def __init__(self, attachments: Path | None, standard_input: BinaryIO, workers: int) -> None:
+    def __init__(self, attachments: Path | None, trust: Trust, standard_input: BinaryIO, workers: int) -> None:
         self.unreadable = False
-        self._attachments, self._input = attachments, standard_input
+        self._attachments, self._trust, self._input = attachments, trust, standard_input
         self._ahead = workers * AHEAD
         self._threads = ThreadPoolExecutor(workers, "parse")
         self._workers = [Worker() for _ in range(workers)]
@@ -119,7 +122,7 @@ class _Command:
             return _with_path(_json(unreadable(b"", f"cannot be read: {error.strerror or error}")), path)
         worker = self._idle.get()
         try:
-            answer = worker.ask(octets, Trust(), contents=self._attachments is not None)
+            answer = worker.ask(octets, self._trust, contents=self._attachments is not None)
         except MessageFailure as failure:
             return _with_path(_json(unreadable(octets, f"{failure.reason}: {failure}")), path)
         finally:

@@ -95,6 +95,27 @@ def test_the_schema_is_json(listener):
     assert json.loads(out)["properties"].keys() >= {"listener", "admin", "accounts"}
 
 
+def test_the_configuration_may_stand_before_the_command_or_after_it(listener, config):
+    said = [listener("--config", "nowhere.toml", "accounts"), listener("accounts", "--config", "nowhere.toml")]
+    assert [code for code, _, _ in said] == [78, 78]
+    assert said[0] == said[1]
+    assert listener("--config", "nowhere.toml", "accounts", "--config", config)[0] == 0
+
+
+@pytest.mark.parametrize("words", [["--config", "x.toml", "demo"], ["demo", "--config", "x.toml"]])
+def test_the_demo_ignores_no_configuration_but_refuses_it(listener, words):
+    code, out, err = listener(*words)
+    assert (code, out) == (78, "")
+    assert "leave --config away" in err
+
+
+def test_the_schema_suggests_the_names_of_a_given_configuration(listener, config):
+    config.write_text(config.read_text() + '[command.archive]\nargv = ["/bin/true"]\n')
+    code, out, _ = listener("schema", "--config", config)
+    hooks = json.loads(out)["$defs"]["Account"]["properties"]["hooks"]
+    assert (code, hooks["items"]["examples"]) == (0, ["command:archive"])
+
+
 def test_the_configuration_is_looked_for_in_the_documented_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find(None, {}) == SYSTEM
