@@ -25,7 +25,7 @@ from ..outbox.templating import template_faults
 from .control import CommandFailed
 from .kept_accounts import KeptAccounts, of_the_daemon
 from .printing import Printer
-from .settings import find
+from .settings import needed
 from .tokens import Given, tokens
 
 AT_ONCE = 8
@@ -36,7 +36,7 @@ def check(arguments: argparse.Namespace) -> int:
     """`listener check [ACCOUNT…] [--offline]`."""
     printer = Printer(as_json=arguments.json)
     try:
-        config = load(find(arguments.config), check_hook=_hook_trouble)
+        config = load(needed(arguments.config), check_hook=_hook_trouble)
         if faults := template_faults(config):
             raise ConfigurationError(faults)
     except ConfigurationError as error:

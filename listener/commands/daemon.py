@@ -16,7 +16,7 @@ from ..config.files import warnings
 from ..config.load import load
 from ..errors import Fault
 from .begun import expecting, hint, mark_of, remember
-from .settings import find
+from .settings import needed
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..telemetry import configure
 
     configure(sys.stderr, is_terminal=False if arguments.json else None)
-    path, mark = find(arguments.config), mark_of(os.environ)
+    path, mark = needed(arguments.config), mark_of(os.environ)
 
     def read() -> Config:
         return expecting(load(path, account_trouble=_trouble), mark)
