@@ -1,14 +1,16 @@
 """Trust stores in PEM and PKCS#12; what cannot be read is told with what to do."""
 
+import base64
 import ssl
 
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding
+from truststores import pkcs12_store
 
 from listener.config.load import load
-from listener.config.truststore import Unusable, certificates
+from listener.config.truststore import Unusable, armoured, certificates
 from listener.errors import AccountFailure, ConfigurationError, InsecureConnection
 from listener.protocols.endpoint import Endpoint, LowestTLS, tls_context
 from listener.testing import ImapServer
@@ -22,9 +24,7 @@ def authority():
 
 
 def store(authority, path, password=None):
-    certificate = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
-    sealing = BestAvailableEncryption(password.encode()) if password else NoEncryption()
-    path.write_bytes(pkcs12.serialize_key_and_certificates(None, None, None, [certificate], sealing))
+    path.write_bytes(pkcs12_store(authority, password))
     return path
 
 
@@ -52,6 +52,23 @@ def test_a_store_that_does_not_open_says_so_without_the_password(authority, tmp_
     with pytest.raises(Unusable, match=advice) as caught:
         certificates(path, password(tmp_path, given) if given else None)
     assert "another" not in str(caught.value).replace("holds another password", "")
+
+
+def test_a_single_certificate_as_windows_saves_it_is_a_store(authority, tmp_path):
+    certificate = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    (tmp_path / "ca.cer").write_bytes(certificate.public_bytes(Encoding.DER))
+    assert subjects(certificates(tmp_path / "ca.cer", None)) == [certificate.subject]
+
+
+@pytest.mark.parametrize("wrapped", [armoured, lambda octets: base64.b64encode(octets).decode()], ids=["armour", "base64"])
+def test_a_binary_store_is_text_where_only_text_can_be_given(authority, tmp_path, wrapped):
+    (tmp_path / "ca").write_text(wrapped(pkcs12_store(authority, CANARY)))
+    assert subjects(certificates(tmp_path / "ca", password(tmp_path))) == subjects(authority.cert_pem.bytes().decode())
+
+
+def test_text_needs_no_armour(authority):
+    pem = authority.cert_pem.bytes()
+    assert armoured(pem) == pem.decode()
 
 
 @pytest.mark.parametrize("magic", [b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"])

@@ -20,7 +20,7 @@ from ..credentials.sealing import SealedSecrets
 from ..errors import ConfigurationError, Fault, Refused
 from ..ledger import EditedMeanwhile, Kept, KeptKind, Ledger, secret_name
 from .drafts import MODELS, Draft, draft, saved
-from .merging import Merged, Merger, taken
+from .merging import Merged, Merger, store_faults, taken
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -95,13 +95,15 @@ class AccountBook:
 
     async def _faults(self, one: Draft, before: str | None) -> tuple[Fault, ...]:
         """Everything that is wrong with it, its new secrets at hand."""
-        if one.kind is KeptKind.ACCOUNT:
-            found = (await asyncio.to_thread(self._merger.account, one, self._names()))[1]
-        else:
-            found = (await asyncio.to_thread(self._merger.profile, one))[1]
+        found = await asyncio.to_thread(self._looked_at, one, self._names())
         about_id = [*self._new_id(one, before), *taken(self._steering.files, one)]
         rest = [fault for fault in found if not (about_id and fault.setting == "id")]
         return tuple(dict.fromkeys([*about_id, *rest]))
+
+    def _looked_at(self, one: Draft, names: Names) -> list[Fault]:
+        is_account = one.kind is KeptKind.ACCOUNT
+        table, found = self._merger.account(one, names) if is_account else self._merger.profile(one)
+        return [*found, *store_faults(one.kind, table)]
 
     def _names(self) -> Names:
         """What an account may refer to."""

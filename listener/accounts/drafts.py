@@ -1,8 +1,9 @@
 """Settings as a person gives them in a form or by the API, split into what may be shown and what is kept sealed.
 
 A secret is given as text, kept as it is by `{"set": true}` or by saying nothing, and removed by null. Where the profile or the
-sender's identity is used to sign in, a password that is not given anew goes by itself. `null` elsewhere means: left out. A
-draft can be made into an account at once, with its new secrets in memory only; that is how it is tested before it is saved.
+sender's identity is used to sign in, a password that is not given anew goes by itself; so does that of a trust store that is
+gone. `null` elsewhere means: left out. A draft can be made into an account at once, with its new secrets in memory only; that
+is how it is tested before it is saved.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class _Reading:
             table = settings
             for part in name.split(".")[:-1]:
                 table = table.get(part) if isinstance(table.get(part), dict) else {}  # type: ignore[assignment]
-            gone = "." in name and not table
+            unused = name.endswith("truststore_password") and not table.get("truststore")
+            gone = ("." in name and not table) or unused
             replaced = name.endswith("password") and self.kind is KeptKind.ACCOUNT and "truststore" not in name
             if gone or (replaced and (table.get("oauth") or table.get("use_sender_identity"))):
                 self.given.setdefault(name, None)

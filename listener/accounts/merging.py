@@ -8,7 +8,8 @@ refuses a configuration that parks anything, as it refuses every fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from ..config import Account, Config, OAuthProfile
 from ..config.checks import Names
@@ -17,7 +18,7 @@ from ..config.kept import KeptFile
 from ..config.kept_fields import api_name, api_words
 from ..config.load import read_account, read_profile
 from ..config.values import Table
-from ..errors import Fault
+from ..errors import Fault, PermanentFailure
 from ..hooks.loading import hook_fault
 from ..ledger import KeptKind
 from .drafts import MODELS, Draft, as_table
@@ -70,12 +71,12 @@ class Merger:
     def profile(self, draft: Draft) -> tuple[OAuthProfile | None, tuple[Fault, ...]]:
         """One profile, and everything that is wrong with it."""
         profile, faults = read_profile(as_table(draft, self._read))
-        return profile, (*draft.faults, *_in_words(draft.kind, faults), *_contents(profile))
+        return profile, (*draft.faults, *_in_words(draft.kind, faults))
 
     def account(self, draft: Draft, names: Names) -> tuple[Account | None, tuple[Fault, ...]]:
         """One account, and everything that is wrong with it."""
         account, faults = read_account(as_table(draft, self._read), names, check_hook=hook_fault)
-        return account, (*draft.faults, *_in_words(draft.kind, faults), *_contents(account))
+        return account, (*draft.faults, *_in_words(draft.kind, faults))
 
     def _remembered(self, draft: Draft, names: Names) -> tuple[Account | None, tuple[Fault, ...]]:
         key = (draft.settings, draft.kept, names)
@@ -102,12 +103,23 @@ def _in_words(kind: KeptKind, faults: Iterable[Fault]) -> list[Fault]:
     return [Fault(api_name(model, f.setting), api_words(model, f.reason)) for f in faults]
 
 
-def _contents(model: Table | None) -> list[Fault]:
-    """What is wrong with the trust stores that are given as text."""
+def store_faults(kind: KeptKind, table: Table | None) -> list[Fault]:
+    """What is wrong with the trust stores of a draft, its passwords at hand. Slow: PKCS#12 is made so.
+
+    Not asked of what is kept already: it was looked at when it was given, and nothing else changes it.
+    """
     found = []
-    for path in ("truststore", "receiver.truststore", "sender.truststore"):
-        side = getattr(model, path.split(".")[0], None) if "." in path else model
+    for name in ("", "receiver", "sender"):
+        side = getattr(table, name, None) if name else table
         file = getattr(side, "truststore_file", None)
-        if isinstance(file, KeptFile) and (reason := truststore_trouble(replace(file, name=path), None)):
-            found.append(Fault(path, reason))
-    return found
+        if isinstance(file, KeptFile):
+            fault = _store_fault(file, getattr(side, "truststore_password_file", None))
+            found.append(Fault(f"{name}.{fault.setting}".removeprefix("."), fault.reason))
+    return _in_words(kind, (fault for fault in found if fault.reason))
+
+
+def _store_fault(file: KeptFile, password_file: Path | KeptFile | None) -> Fault:
+    try:
+        return truststore_trouble(file, password_file)
+    except PermanentFailure:  # the key that it was sealed with is gone
+        return Fault("truststore_password_file", "what is kept cannot be opened any more: write it again")

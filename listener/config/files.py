@@ -35,7 +35,7 @@ def file_faults(table: Table, place: Place) -> Iterator[Fault]:
             reason = secret_trouble(path)
         elif at[-1] == "truststore_file":
             side = getattr(table, str(at[0]), None) if len(at) > 1 else table
-            reason = truststore_trouble(path, getattr(side, "truststore_password_file", None))
+            reason = truststore_trouble(path, getattr(side, "truststore_password_file", None)).reason
         else:
             reason = _file_trouble(path)
         if reason:
@@ -86,18 +86,19 @@ def _file_trouble(path: Path) -> str:
     return ""
 
 
-def truststore_trouble(path: Path | KeptFile, password_file: Path | KeptFile | None) -> str:
-    """Why this trust store cannot be used, "" when it can."""
+def truststore_trouble(path: Path | KeptFile, password_file: Path | KeptFile | None) -> Fault:
+    """Why this trust store cannot be used, at the setting that would mend it; without a reason when it can."""
     if isinstance(path, Path) and (reason := _file_trouble(path)):
-        return reason
+        return Fault("truststore_file", reason)
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=certificates(path, password_file))
     except Unusable as error:
-        return str(error)
+        return Fault("truststore_password_file" if error.of_password else "truststore_file", str(error))
     except ssl.SSLError:
-        return f"{path} has no certificates in PEM form (-----BEGIN CERTIFICATE-----)"
-    return ""
+        it = path if isinstance(path, Path) else "this"
+        return Fault("truststore_file", f"{it} has no certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+    return Fault("truststore_file", "")
 
 
 def _pair_trouble(certificate: Path, key: Path) -> str:

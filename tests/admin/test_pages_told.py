@@ -15,9 +15,10 @@ from .conftest import file, octets, put
 FORM = [
     "Account ID", "Account name", "Email provider", "Email address",
     "Send using", "Sender's ID", "Sender signs in with", "Sender's password", "Sender's profile",
-    "Host", "Port", "Security", "Lowest TLS version", "Truststore",
+    "Host", "Port", "Security", "Lowest TLS version", "Truststore", "Truststore password",
     "Receive using", "Use sender's ID and password", "User", "Sign in with", "Password",
-    "Host", "Port", "Security", "Lowest TLS version", "Truststore", "User principal name", "Authentication profile",
+    "Host", "Port", "Security", "Lowest TLS version", "Truststore", "Truststore password",
+    "User principal name", "Authentication profile",
     "Folders", "After processing", "Folder to move to", "Start from", "Day",
     "Hooks", "Look every", "Trusted authserv-id",
 ]  # fmt: skip

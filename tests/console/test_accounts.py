@@ -4,6 +4,7 @@ import re
 
 import pytest
 from dovecot.mail import message
+from truststores import pkcs12_store
 
 pytestmark = pytest.mark.dovecot
 
@@ -73,6 +74,41 @@ async def test_a_wrong_authority_is_said_at_the_truststore(desk, dovecot, user, 
     await fill(desk.page, dovecot, user, id="wrong-authority", ca=other)
     await desk.page.click("text=Test connection")
     await fault(desk.page, "receiver.truststore").filter(has_text=re.compile(r"\w")).wait_for(timeout=20_000)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+async def test_a_locked_pkcs12_store_is_uploaded_with_its_password_and_opened(open_desk, dovecot, user, script):
+    store = {"name": "ca.p12", "mimeType": "application/x-pkcs12", "buffer": pkcs12_store(dovecot.authority, "opens the store")}
+    dovecot.deliver(user, [message(f"{user}-1")])
+    async with open_desk(script=script, amiss=True) as desk:
+        page, name = desk.page, f"locked-{'by' if script else 'without'}-script"
+        await fill(page, dovecot, user, id=name, ca="")
+        assert not await page.is_visible("[id='f-receiver.truststore_password']"), "there is no locked store yet"
+        await page.set_input_files("[name='receiver.truststore.upload']", store)
+        if not script:
+            await page.click("text=Save, switched off")
+            await fault(page, "receiver.truststore_password").filter(has_text="give its").wait_for(timeout=20_000)
+        await page.fill("[id='f-receiver.truststore_password']", "something else")
+        await page.click("text=Save, switched off")
+        await fault(page, "receiver.truststore_password").filter(has_text="another password").wait_for(timeout=20_000)
+        await page.fill("[id='f-receiver.truststore_password']", "opens the store")
+        await page.fill("[id='f-receiver.password']", "secret")
+        await page.click("text=Save, switched off")
+        await page.wait_for_url(f"**/accounts/{name}?told=*")
+        assert "opens the store" not in await page.content()
+        await page.goto(f"/accounts/{name}/edit")
+        assert await page.input_value("[id='f-receiver.truststore_password']") == ""
+        await page.click("text=Test connection")
+        await page.locator("#trial li.ok", has_text="Everything works").wait_for(timeout=20_000)
+
+
+async def test_a_java_key_store_is_refused_with_the_command_that_converts_it(open_desk, dovecot, user):
+    store = {"name": "cacerts", "mimeType": "application/octet-stream", "buffer": b"\xfe\xed\xfe\xed\0\0\0\2"}
+    async with open_desk(amiss=True) as desk:
+        await fill(desk.page, dovecot, user, id="java", ca="")
+        await desk.page.set_input_files("[name='receiver.truststore.upload']", store)
+        await desk.page.click("text=Save, switched off")
+        await fault(desk.page, "receiver.truststore").filter(has_text="keytool -importkeystore").wait_for(timeout=20_000)
 
 
 async def test_a_wrong_folder_is_said_at_the_folders(desk, dovecot, user):

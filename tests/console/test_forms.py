@@ -4,6 +4,7 @@ import pytest
 
 from listener.admin.console import account_fields, profile_fields
 from listener.admin.console.forms import KEPT, Form, at_field, given, settings, values, with_faults
+from listener.config.truststore import armoured
 
 PARTS = account_fields.parts(["entra"], is_new=True)
 
@@ -68,6 +69,21 @@ def test_a_kept_secret_never_goes_to_the_browser_and_stays_when_its_field_is_emp
     read = shown | account_fields.steering(before)
     assert settings(PARTS, read, before, kept)["receiver"]["password"] == KEPT
     assert settings(PARTS, read | {"receiver.password": "new"}, before, kept)["receiver"]["password"] == "new"
+
+
+def test_only_a_pkcs12_store_has_a_password():
+    pem = sent(receiver__truststore="-----BEGIN CERTIFICATE-----", receiver__truststore_password="left over")
+    assert "truststore_password" not in pem["receiver"]
+    locked = sent(receiver__truststore=armoured(b"\x30\x82\x01\x00"), receiver__truststore_password="hush")
+    assert locked["receiver"]["truststore_password"] == "hush"
+
+
+def test_the_password_of_a_kept_store_stays_when_its_field_is_empty_and_goes_with_the_store():
+    before = {"id": "a", "receiver": {"protocol": "imap", "truststore": armoured(b"\x30\x82"), "truststore_password": KEPT}}
+    shown, kept = values(PARTS, before)
+    read = shown | account_fields.steering(before)
+    assert settings(PARTS, read, before, kept)["receiver"]["truststore_password"] == KEPT
+    assert "truststore_password" not in settings(PARTS, read | {"receiver.truststore": ""}, before, kept)["receiver"]
 
 
 def test_settings_that_no_field_is_for_are_kept():

@@ -136,7 +136,7 @@ class Dovecot:
         return int((self.home / "run" / "master.pid").read_text())
 
     def _certificates(self) -> None:
-        authority = trustme.CA()
+        self.authority = authority = trustme.CA()
         leaf = authority.issue_cert("localhost", "127.0.0.1")
         self.ca_file = self.home / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))

@@ -12,6 +12,7 @@ from typing import Any
 from ...config import Account, Receiver, Sender
 from ...config.presets import providers
 from .forms import KEPT, Field, Options, Part, Settings, Sort, get, put
+from .truststores import truststore
 
 SIGN_INS: Options = (("password", "User and password"), ("oauth", "Authentication profile (OAuth 2.0)"))
 SECURITIES: Options = (("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None (only to this machine)"))
@@ -106,7 +107,6 @@ def _receiver(profiles: Options) -> tuple[Field, ...]:
 def _server(side: str, mail: tuple[str, tuple[str, ...]]) -> tuple[Field, ...]:
     """Where a side connects to, and how."""
     shield = (f"{side}.security", ("tls", "starttls"))
-    store = "Certificates of the authorities to trust instead of the system's, as PEM."
     return (
         Field(
             f"{side}.host",
@@ -126,7 +126,7 @@ def _server(side: str, mail: tuple[str, tuple[str, ...]]) -> tuple[Field, ...]:
             (mail, shield),
             "1.2",
         ),
-        Field(f"{side}.truststore", "Truststore", store, Sort.PEM, when=(mail, shield)),
+        *truststore(f"{side}.truststore", (mail, shield)),
     )
 
 

@@ -19,15 +19,13 @@ from ...config.presets import providers
 from ...errors import ConfigurationError, ListenerError, Refused
 from . import account_fields
 from .desk import Desk, Told
-from .forms import Form, Part, Settings, Sort, at_field, given, settings, values, with_faults
+from .forms import Form, Part, Settings, at_field, settings, values, with_faults
+from .posted import posted
 
-MAX_UPLOAD = 500_000
-"""Octets of a truststore."""
 PREVIEWED = 20
 """Messages that a preview looks at."""
 LIVE = "application/x-ndjson"
 """What the script asks for, to show each step of a test as it happens."""
-TOO_LARGE = f"this file is over {MAX_UPLOAD // 1000} KB: give the authorities' certificates only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,8 @@ class AccountForm:
         found = await self._found(request) if "account" in request.match_info else None
         before: Settings = dict(found["settings"]) if found else {}
         parts = await self._parts(request, is_new=found is None)
-        sent, faults = _sent(parts, form)
+        sent, faults = posted(parts, form)
+        sent = account_fields.implied(sent)
         if found:
             sent["id"] = found["id"]
         kept = values(parts, before)[1]
@@ -214,20 +213,6 @@ def _place(row: Mapping[str, Any], shown: Collection[str]) -> str:
     field: str = row["field"]
     password = f"{field.removesuffix('.user')}.password"
     return password if field.endswith(".user") and row["name"] == "sign-in" and password in shown else field
-
-
-def _sent(parts: tuple[Part, ...], form: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Every field's text; what was uploaded stands for the text of its field."""
-    sent = given(parts, lambda name: form[name] if isinstance(form.get(name), str) else None)
-    faults: list[tuple[str, str]] = []
-    for one in (one for part in parts for one in part.fields if one.sort is Sort.PEM):
-        upload = form.get(f"{one.name}.upload")
-        octets = upload.file.read(MAX_UPLOAD + 1) if isinstance(upload, web.FileField) and upload.filename else b""
-        if len(octets) > MAX_UPLOAD:
-            faults.append((one.name, TOO_LARGE))
-        elif octets:
-            sent[one.name] = octets.decode("ascii", "replace")
-    return account_fields.implied(sent), faults
 
 
 def _steering(made: Settings) -> dict[str, str]:

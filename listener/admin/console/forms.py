@@ -19,9 +19,11 @@ Options = Sequence[tuple[str, str]]
 
 KEPT = {"set": True}
 """What the account book says of a secret that it keeps."""
-MAX_VALUE = 200_000
-"""Characters of one field; certificates are the longest."""
+MAX_VALUE = 600_000
+"""Characters of one field. More than is kept of any (accounts/drafts.py), so what is cut off here is always refused there."""
 ON = "on"
+HOLDS = "~"
+"""A condition `~word`: the field holds the word, in whatever else it holds."""
 
 
 class Sort(StrEnum):
@@ -32,7 +34,7 @@ class Sort(StrEnum):
     CHOICE = "choice"
     TICK = "tick"
     SECRET = "secret"
-    PEM = "pem"
+    STORE = "store"
     KEY = "key"
     LINES = "lines"
 
@@ -58,7 +60,7 @@ class Field:
 
     def applies(self, values: Values) -> bool:
         """Does it, with these values?"""
-        return all(values.get(name, "") in wanted for name, wanted in self.when)
+        return all(any(_fits(values.get(name, ""), one) for one in wanted) for name, wanted in self.when)
 
     @property
     def conditions(self) -> str:
@@ -69,6 +71,11 @@ class Field:
     def lasting(self) -> bool:
         """Does its value go back to the browser?"""
         return self.sort not in SECRETS
+
+
+def _fits(value: str, wanted: str) -> bool:
+    """Is it that, or does it hold what stands behind a tilde?"""
+    return wanted[1:] in value if wanted.startswith(HOLDS) else value == wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ def given(parts: Sequence[Part], sent: Callable[[str], str | None]) -> dict[str,
     for one in (one for part in parts for one in part.fields):
         value = sent(one.name)
         text = "" if value is None else value[:MAX_VALUE].replace("\r\n", "\n")
-        found[one.name] = text if one.sort in (Sort.PEM, Sort.LINES, *SECRETS) else text.strip()
+        found[one.name] = text if one.sort in (Sort.STORE, Sort.LINES, *SECRETS) else text.strip()
     return found
 
 

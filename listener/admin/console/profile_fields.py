@@ -7,6 +7,7 @@ from typing import Any
 
 from ...config import OAuthProfile
 from .forms import KEPT, Field, Options, Part, Settings, Sort, get
+from .truststores import truststore
 
 ISSUERS: Options = (("microsoft", "Microsoft"), ("google", "Google"), ("custom", "Another"))
 GRANTS: Options = (
@@ -101,7 +102,7 @@ def _endpoints() -> tuple[Field, ...]:
             "Where the browser is sent to consent (https).",
             when=(custom, (_G, ("refresh_token",))),
         ),
-        Field("truststore", "Truststore", _prose("truststore_file"), Sort.PEM),
+        *truststore("truststore"),
     )
 
 

@@ -17,7 +17,8 @@ from ...errors import ConfigurationError, Refused
 from ..headers import PAGE
 from . import profile_fields
 from .desk import Desk, Told
-from .forms import Form, given, settings, values, with_faults
+from .forms import Form, settings, values, with_faults
+from .posted import posted
 
 CONSENT_COOKIE = "listener-consent"
 CONSENT_SECONDS = 600
@@ -88,13 +89,15 @@ class ProfilePages:
         sent = await request.post()
         found = await self._editable(request) if "profile" in request.match_info else None
         parts = profile_fields.parts(is_new=found is None)
-        read = given(parts, lambda name: value if isinstance(value := sent.get(name), str) else None)
+        read, faults = posted(parts, sent)
         read = profile_fields.implied(read | ({"id": found["id"]} if found else {}))
         before = {**found["settings"], "id": found["id"]} if found else {}
         kept = values(parts, before)[1]
         form = Form(parts, read, kept)
         if sent.get("do") == "refresh":
             return await self._form(request, found, form)
+        if faults:
+            return await self._form(request, found, with_faults(form, faults), 422)
         made = profile_fields.finished(settings(parts, read, before, kept), read)
         try:
             return await self._save(request, made, sent, found)

@@ -6,6 +6,7 @@ const PORTS = {
   pop3: { tls: "995", starttls: "110", none: "110" },
   smtp: { tls: "465", starttls: "587", none: "25" },
 };
+const MAX_UPLOAD = 380_000; // octets, as posted.py has it
 const DEFAULT_PORTS = new Set(Object.values(PORTS).flatMap((each) => Object.values(each)));
 
 const form = document.querySelector("form[data-form]");
@@ -24,7 +25,8 @@ function showWhatApplies() {
     const applies = field.dataset.when.split(";").every((condition) => {
       const [name, wanted] = [condition.slice(0, condition.indexOf("=")), condition.slice(condition.indexOf("=") + 1)];
       const holder = control(name);
-      return wanted.split("|").includes(holder && holder.disabled && holder.type === "checkbox" ? "" : valueOf(name));
+      const value = holder && holder.disabled && holder.type === "checkbox" ? "" : valueOf(name);
+      return wanted.split("|").some((one) => (one.startsWith("~") ? value.includes(one.slice(1)) : value === one));
     });
     field.hidden = !applies;
     for (const each of field.querySelectorAll("input, select, textarea")) each.disabled = !applies;
@@ -111,13 +113,32 @@ function changed(event) {
   showWhatApplies();
 }
 
+// A binary store (PKCS#12, DER, Java's) begins so; it becomes text as the server has it too (posted.py).
+function isBinary(octets) {
+  const begins = (...first) => first.every((octet, place) => octets[place] === octet);
+  return (octets[0] === 0x30 && octets[1] >= 0x80) || begins(0xfe, 0xed, 0xfe, 0xed) || begins(0xce, 0xce, 0xce, 0xce);
+}
+
+function armoured(octets) {
+  let binary = "";
+  for (const octet of octets) binary += String.fromCharCode(octet);
+  const lines = btoa(binary).match(/.{1,76}/g).join("\n");
+  return `-----BEGIN PKCS12-----\n${lines}\n-----END PKCS12-----\n`;
+}
+
 async function takeUpload(input) {
   const into = document.getElementById(input.dataset.into);
   const file = input.files[0];
-  if (into && file) {
-    into.value = (await file.text()).slice(0, 500_000);
-    input.value = ""; // its text is sent, not the file
+  if (!into || !file) return;
+  const name = input.dataset.into.slice(2);
+  const isTooLarge = file.size > MAX_UPLOAD;
+  showFault(name, isTooLarge ? `this file is over ${MAX_UPLOAD / 1000} KB: give the authorities' certificates only` : "");
+  if (!isTooLarge) {
+    const octets = new Uint8Array(await file.arrayBuffer());
+    into.value = isBinary(octets) ? armoured(octets) : new TextDecoder().decode(octets);
   }
+  input.value = ""; // its text is sent, not the file
+  showWhatApplies();
 }
 
 // --- faults at their fields -----------------------------------------------------------------------------------------------
@@ -129,6 +150,9 @@ function showFault(name, text) {
   if (!field || !place || !input) return false;
   place.textContent = text;
   place.hidden = !text;
+  if (text && field.hidden) {
+    field.hidden = input.disabled = false; // the server knows that it applies
+  }
   const described = (input.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== place.id);
   if (text) input.setAttribute("aria-invalid", "true");
   else input.removeAttribute("aria-invalid");
