@@ -9,6 +9,13 @@ command -v mbsync >/dev/null 2>&1 || wanted="$wanted isync"
 command -v strace >/dev/null 2>&1 || wanted="$wanted strace"
 command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
 command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
+# What only a few tests ask, of the units and of deploy/: elsewhere they are skipped, under CI nothing is.
+if [ "${CI:-}" = true ]; then
+    command -v promtool >/dev/null 2>&1 || wanted="$wanted prometheus"
+    command -v systemd-analyze >/dev/null 2>&1 || wanted="$wanted systemd"
+    command -v setpriv >/dev/null 2>&1 || wanted="$wanted util-linux"
+    command -v curl >/dev/null 2>&1 || wanted="$wanted curl"
+fi
 
 # The rules of accessibility that the console's pages are held to (axe-core, MPL-2.0): one file, for the tests only.
 axe=.venv/axe/node_modules/axe-core/axe.min.js

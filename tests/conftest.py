@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,3 +22,10 @@ def unavailable(reason: str) -> None:
     if CI:
         pytest.fail(f"{reason}, and CI=true")
     pytest.skip(reason)
+
+
+def needs(program: str, package: str, *, where: bool = True) -> pytest.MarkDecorator:
+    """A mark: skipped where `program` is not installed; under CI, where setup/servers.sh installs `package`, it fails."""
+    return pytest.mark.skipif(
+        where and not CI and shutil.which(program) is None, reason=f"{program} is not installed (apt-get install {package})"
+    )

@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import resource
-import shutil
 import signal
 import socket
 import sqlite3
@@ -13,6 +12,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from conftest import needs
 from daemon import Daemon, eventually
 
 from listener.testing import ImapServer, make_message
@@ -62,7 +62,7 @@ WITHOUT_ROOTS_RIGHT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search
 """Root may write anywhere; without this capability it is held to modes as others are."""
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root is held to no mode without setpriv")
+@needs("setpriv", "util-linux", where=os.geteuid() == 0)  # root is held to no mode without it
 async def test_a_read_only_state_directory_is_named_with_who_cannot_write_it(tmp_path, server):
     daemon = Daemon(tmp_path / "d", account(server.port))
     daemon.state.mkdir()

@@ -3,10 +3,9 @@
 import asyncio
 import os
 import re
-import shutil
 from pathlib import Path
 
-import pytest
+from conftest import needs
 
 from listener.admin.routes import ROUTES
 
@@ -21,7 +20,7 @@ MESSAGE = (
 )
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+@needs("curl", "curl")
 async def test_every_example_works_as_it_stands(admin):
     await put(admin.ledger, "support", MESSAGE)
     await file(admin.ledger)

@@ -1,11 +1,11 @@
 """compose.yaml: what it mounts is there, and Listener in it is as hardened as the documents say."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import needs
 
 from listener.config.load import load
 
@@ -65,7 +65,7 @@ def test_dovecot_takes_the_same_password():
 
 
 @pytest.mark.dovecot
-@pytest.mark.skipif(not shutil.which("doveconf"), reason="Dovecot is not installed here")
+@needs("doveconf", "dovecot-imapd")
 def test_dovecot_takes_its_configuration():
     done = subprocess.run(
         ["doveconf", "-n", "-c", str(ROOT / "deploy/compose/dovecot/dovecot.conf")], capture_output=True, text=True

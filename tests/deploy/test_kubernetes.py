@@ -110,7 +110,8 @@ def test_state_is_expected_but_for_the_first_start(tmp_path):
     assert differing[0][1].startswith("expect_state = false")
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed here")
+# Under CI too: Debian's kubectl (1.20) is too old for a base that is a folder.
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl 1.21 or newer is not installed here")
 @pytest.mark.parametrize("folder", [".", "first-start"])
 def test_kubectl_puts_it_together(folder, tmp_path):
     copy = shutil.copytree(FOLDER, tmp_path / "k")

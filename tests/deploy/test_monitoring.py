@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import needs
 
 from listener.series import PREFIX, SERIES, Kind
 
@@ -85,7 +85,7 @@ def test_panels_do_not_overlap_and_are_told_what_they_show():
     assert all(panel["description"] for panel in PANELS)
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's prometheus) is not installed here")
+@needs("promtool", "prometheus")
 @pytest.mark.parametrize("words", [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml")])
 def test_promtool_agrees(words):
     done = subprocess.run(["promtool", *words], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)

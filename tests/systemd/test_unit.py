@@ -2,11 +2,10 @@
 
 import configparser
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from conftest import needs
 
 ROOT = Path(__file__).parent.parent.parent
 UNIT = ROOT / "systemd" / "listener.service"
@@ -14,7 +13,7 @@ SERVICE = re.findall(r"^([A-Za-z]+)=(.*)$", UNIT.read_text(), re.M)
 SETTING = dict(SERVICE)
 INSTALLING = (ROOT / "docs" / "install-systemd.md").read_text()
 
-analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed here")
+analyze = needs("systemd-analyze", "systemd")
 
 
 @analyze
