@@ -185,3 +185,24 @@ def supervised(config: Config, scenario: Callable[[Rig], Awaitable[Any]], **rig:
         return code
 
     return run_virtual(main)
+
+
+class Stuck:
+    """A hook that does nothing until it may."""
+
+    name = "python:stuck"
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.calls: list[int] = []
+        self.stopped = False
+
+    async def start(self):
+        pass
+
+    async def handle(self, message, case, entry):
+        self.calls.append(entry.id)
+        await self.go.wait()
+
+    async def stop(self):
+        self.stopped = True

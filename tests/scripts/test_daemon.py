@@ -8,13 +8,13 @@ import sqlite3
 from collections import Counter
 
 import pytest
+from supervised import configured, supervised
 
 from listener import supervisor
 from listener.protocols.opening import open_mailbox
 from listener.testing import ImapServer
 from listener.testing.imap.grammar import read_set
 from tests.contract.reading import mail
-from tests.supervised import configured, supervised
 
 SETTLED = {"done", "quarantined", "ignored", "dead"}
 

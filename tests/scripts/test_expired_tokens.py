@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from supervised import configured, supervised
 
 from listener import supervisor
 from listener.config import OAuthProfile
@@ -16,7 +17,6 @@ from listener.protocols.opening import open_mailbox
 from listener.testing import ImapServer
 from tests.contract.reading import mail
 from tests.scripts.test_daemon import free_port, rows, until_settled
-from tests.supervised import configured, supervised
 
 BYE = b"* BYE Session invalidated - AccessTokenExpired\r\n"
 """As Exchange Online says it, to any command and while idling."""

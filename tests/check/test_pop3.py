@@ -3,9 +3,7 @@
 import pytest
 
 from listener.testing import Pop3Server
-from tests.test_check import PASSWORD, USER, authority, checked, files, last, names, receiver, serving
-
-__all__ = ["authority", "files"]  # fixtures
+from tests.check.steps import PASSWORD, USER, checked, last, names, receiver, serving
 
 
 def pop3(files, server, **more):

@@ -6,8 +6,7 @@ import signal
 
 import pytest
 from structlog.testing import capture_logs
-from supervised import configured, mail, supervised
-from test_supervisor import Stuck
+from supervised import Stuck, configured, mail, supervised
 
 from listener.errors import ConfigurationError, Fault
 from listener.status import AccountState

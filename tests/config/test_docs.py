@@ -12,7 +12,7 @@ from listener.config.faults import tables
 from listener.config.load import load
 from listener.config.presets import providers
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROFILE = """
 [oauth.entra]
 grant = "client_credentials"

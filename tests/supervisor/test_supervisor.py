@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
-from supervised import TOKEN, Rig, configured, mail, supervised
+from supervised import TOKEN, Rig, Stuck, configured, mail, supervised
 
 from listener.errors import AuthenticationRefused, ConnectionLost, LedgerFailed, LedgerFull
 from listener.ledger import Ledger
@@ -263,27 +263,6 @@ def test_too_much_unprocessed_mail_of_all_accounts_stops_fetching_for_all_until_
 
     config = configured(tmp_path, "one", "two", limits={"backlog": 100}, hooks=["python:stuck"])
     assert supervised(config, scenario, hosts={"python:stuck": host}) == 0
-
-
-class Stuck:
-    """A hook that does nothing until it may."""
-
-    name = "python:stuck"
-
-    def __init__(self):
-        self.go = asyncio.Event()
-        self.calls = []
-        self.stopped = False
-
-    async def start(self):
-        pass
-
-    async def handle(self, message, case, entry):
-        self.calls.append(entry.id)
-        await self.go.wait()
-
-    async def stop(self):
-        self.stopped = True
 
 
 def test_a_fault_in_the_accounts_own_loop_costs_that_account_some_seconds_only(tmp_path):
