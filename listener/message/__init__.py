@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from . import attachments, fields, tree, understand
+from . import attachments, tree, understand
 from .identifiers import message_id
 from .model import InboundMessage, Trust
 from .structure import Part
@@ -33,7 +33,7 @@ def parse(octets: bytes, trust: Trust = Trust()) -> InboundMessage:  # noqa: B00
 
 def parse_quickly(octets: bytes, trust: Trust = Trust()) -> InboundMessage | None:  # noqa: B008
     """The message, or None when it is too large or too intricate to be read within some 50 ms. Never raises."""
-    if len(octets) > QUICK_OCTETS or fields.header_end(octets, 0, len(octets))[1] > QUICK_HEADER:
+    if len(octets) > QUICK_OCTETS:
         return None
     try:
         root, defects = tree.read(octets)
@@ -61,9 +61,11 @@ def unreadable(octets: bytes, defect: str) -> InboundMessage:
 
 
 def _is_quick(root: Part) -> bool:
+    if root.start > QUICK_HEADER:
+        return False
     for number, part in enumerate(root.walk(), 1):
         if number > QUICK_PARTS or attachments.is_tnef(part):
             return False
-        if part.content_type.startswith("text/") and part.end - part.start > QUICK_TEXT:
+        if part.end - part.start > QUICK_TEXT and part.content_type.startswith("text/"):
             return False
     return True

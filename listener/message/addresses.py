@@ -69,7 +69,7 @@ def _plain(value: str) -> list[Address]:
         one = _PLAIN.match(value, position)
         if not one:
             return []
-        name = (one[1] or "").strip('" ')
+        name = one[1].strip('" ') if one[1] else ""
         found.append(Address(_name([name]) if name else "", one[2] or one[3]))
         position = one.end()
     return found
@@ -79,7 +79,7 @@ def return_path(value: str) -> str | None:
     """The reverse path of a Return-Path field: "" for the null path `<>`, None where there is no address."""
     if value.strip() in ("<>", "< >"):
         return ""
-    mailboxes = read([value], [])
+    mailboxes = read([value], []) if value else ()
     return mailboxes[0].address if mailboxes else None
 
 

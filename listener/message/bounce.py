@@ -7,6 +7,7 @@ writes about one: a mail system sends it, its subject is a system's, its text is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -32,6 +33,7 @@ _CHALLENGES: Final = (
     "sender verification required at http",
 )
 _HEADS: Final = frozenset(phrase[:2] for phrase in SUBJECTS)  # tells most subjects apart from a bounce's at once
+_SYSTEM: Final = re.compile("|".join(sorted(map(re.escape, (*SENDERS, *NAMES)))))  # tells most senders apart likewise
 _BY_REASON: Final = {
     "user_unknown": "5.1.1",
     "mailbox_full": "5.2.2",
@@ -43,7 +45,7 @@ _BY_REASON: Final = {
 
 def read(root: Part) -> Bounce | None:
     """The bounce or delay notice that the message is, None when it is none. Linear; never raises."""
-    parts = list(bounce_notice.own_parts(root))
+    parts = bounce_notice.own_parts(root)
     if any(part.content_type in _NOT_BOUNCES for part in parts):
         return None
     told = bounce_ses.read(root)
@@ -81,7 +83,12 @@ def _asks_to_confirm(recipient: BounceRecipient) -> bool:
 
 def from_mail_system(root: Part) -> bool:
     """Whether the sender is a mail system by its name: `MAILER-DAEMON`, `postmaster`, "Mail Delivery Subsystem"."""
-    value = encoded_words.decode(root.get("from")[:MAX_FIELD])
+    name, angle, address = root.get("from")[:MAX_FIELD].partition("<")
+    if "=?" in address:
+        name, angle, address = name + angle + address, "", ""
+    value = f"{encoded_words.decode(name)} {angle}{address}".strip()
+    if not _SYSTEM.search(fold(value)):
+        return False
     found = addresses_in(value)
     local = (found[0] if found else value).partition("@")[0].strip(' <>"').casefold()
     name = fold(value.partition("<")[0].strip(' "'))

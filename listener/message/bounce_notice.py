@@ -7,7 +7,6 @@ a line after a sentence of a mail system is a recipient; an address within a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -77,14 +76,18 @@ def read(root: Part) -> Notice:
     return Notice(own, rest, introduced, failures(own))
 
 
-def own_parts(root: Part) -> Iterator[Part]:
-    """The parts that are not inside an attached message; that one itself too."""
+def own_parts(root: Part) -> list[Part]:
+    """The parts that are not inside an attached message; that one itself too. In document order."""
+    if not root.children:
+        return [root]
+    found: list[Part] = []
     waiting = [root]
     while waiting:
         part = waiting.pop()
-        yield part
-        if not part.is_message or part is root:
+        found.append(part)
+        if part.children and (not part.is_message or part is root):
             waiting.extend(reversed(part.children))
+    return found
 
 
 def text_of(part: Part) -> str:

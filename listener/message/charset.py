@@ -24,6 +24,7 @@ _TABLE: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("charsets.
 _CODECS = {label.replace("_", "-"): codec for codec, labels in _TABLE.items() for label in (codec, *labels)}
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ANY_MARK = tuple(mark for mark, _ in _MARKS)
 _NOT_ASCII = frozenset(
     ["utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "hz", "cp037", "cp500", "cp1140"]
 )  # charsets in which octets below 128 are not always ASCII
@@ -42,7 +43,9 @@ def decode(octets: bytes, declared: str = "") -> tuple[str, str | None]:
         text = octets.translate(None, _CONTROLS).decode("ascii")
         return text, f"charset: {declared[:40]!r} is unknown" if declared and not codec else None
     text, used = _decode(octets, codec)
-    text = _clean(text).removeprefix("\ufeff")
+    if used != "utf-8" or len(octets.translate(None, _CONTROLS)) != len(octets):  # no surrogate is ever UTF-8
+        text = _clean(text)
+    text = text.removeprefix("\ufeff")
     return text, None if used == codec else f"charset: {declared[:40]!r} did not hold, read as {used}"
 
 
@@ -62,7 +65,7 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def _decode(octets: bytes, codec: str | None) -> tuple[str, str]:
-    for mark, marked in _MARKS:
+    for mark, marked in _MARKS if octets.startswith(_ANY_MARK) else ():
         if octets.startswith(mark):
             return octets.decode(marked, "replace"), codec if codec and codec.startswith(marked) else marked
     if b"\x1b$" in octets and codec in (None, "cp1252", "utf-8", "iso2022_jp_ext", "iso2022_jp_2"):

@@ -83,7 +83,7 @@ def gather(root: Part, bounce: Bounce | None, delayed: bool, senders: Sequence[A
     """Read once what the rules need. Never raises."""
     local = senders[0].address.rpartition("@")[0] if senders else root.get("from")[:MAX_VALUE].strip(' <>"')
     subject = " ".join(root.text("subject")[:MAX_VALUE].casefold().replace("’", "'").split())
-    parts = list(own_parts(root))
+    parts = own_parts(root)
     types = frozenset([part.content_type for part in parts])
     methods = frozenset([part.params["method"].lower() for part in parts if "method" in part.params])
     told = bounce_ses.read(root).kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 MAX_DATE = 200
 
@@ -59,14 +59,14 @@ def read(value: str) -> str | None:
 def _usual(usual: re.Match[str], month: int) -> str | None:
     """The form that RFC 5322 asks for, whose time needs no calculation unless it is odd."""
     day, _, year, hour, minute, second, sign, hours, minutes = usual.groups("00")
-    date = int(year), month, int(day)
+    calendar_day = int(year), month, int(day)
     if max(hour, hours) < "24" and max(minute, second, minutes) < "60" and (sign == "+" or hours > "00"):
         try:
-            return f"{datetime(*date).isoformat()[:11]}{hour}:{minute}:{second}{sign}{hours}:{minutes}"
+            return f"{date(*calendar_day).isoformat()}T{hour}:{minute}:{second}{sign}{hours}:{minutes}"
         except ValueError:
             return None
     offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    return _moment(date, (int(hour), int(minute), int(second)), offset)
+    return _moment(calendar_day, (int(hour), int(minute), int(second)), offset)
 
 
 def _moment(date: tuple[int, int, int], time: tuple[int, int, int], offset: timedelta) -> str | None:

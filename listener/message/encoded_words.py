@@ -24,8 +24,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
 def decode(value: str) -> str:
     """The value as text for people: words decoded, control characters turned into one space, ends stripped."""
     if "=?" in value:
-        value = _decode_words(value[:MAX_VALUE])
-    return (_CONTROL.sub(" ", value) if _CONTROL.search(value) else value).strip()
+        value = _decode_words(value[:MAX_VALUE].strip())
+    return (value if value.isprintable() else _CONTROL.sub(" ", value)).strip()
 
 
 @lru_cache(maxsize=64)  # a subject is asked for by several readers

@@ -32,9 +32,6 @@ def header_end(octets: bytes, start: int, end: int) -> tuple[int, int]:
     """Where the header block that begins at `start` stops and where the body begins, both at most `end`."""
     if octets.startswith((b"\n", b"\r\n"), start, end):
         return start, octets.index(b"\n", start) + 1
-    usual = octets.find(b"\n\r\n", start, end)
-    if usual >= 0 and octets.find(b"\n\n", start, usual) < 0 and octets.find(b"\n\r\r", start, usual) < 0:
-        return usual + 1, usual + 3
     found = _END_OF_HEADER.search(octets, start, end)
     return (found.start() + 1, found.end()) if found else (end, end)
 

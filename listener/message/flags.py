@@ -41,7 +41,7 @@ def flags(from_: Sequence[Address], reply_to: Sequence[Address]) -> tuple[str, .
     for sender in from_:
         found += _domain_flags(sender.address)
         found += _name_flags(sender)
-    domains = {_domain(sender.address) for sender in from_}
+    domains = {_domain(sender.address) for sender in from_} if reply_to else set[str]()
     for reply in reply_to:
         found += _domain_flags(reply.address)
         if domains and _domain(reply.address) not in domains:
@@ -51,6 +51,8 @@ def flags(from_: Sequence[Address], reply_to: Sequence[Address]) -> tuple[str, .
 
 def _domain_flags(address: str) -> list[str]:
     domain = _domain(address)
+    if domain.isascii() and "xn--" not in domain:  # nearly every one
+        return []
     readable = _readable(domain)
     if readable.isascii():
         return []
@@ -60,6 +62,8 @@ def _domain_flags(address: str) -> list[str]:
 
 
 def _name_flags(sender: Address) -> list[str]:
+    if "@" not in sender.name:
+        return []
     others = [other for other in addresses_in(sender.name[:MAX_NAME]) if comparable(other) != comparable(sender.address)]
     return [f"flag: the name shows another address, {_shown(others[0])}"] if others else []
 

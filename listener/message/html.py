@@ -46,6 +46,7 @@ _HIDDEN = re.compile(r"\bdisplay\s{0,9}:\s{0,9}none\b", re.I)
 _LONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
 _SPACES = re.compile(" {2,}")
 _SHOWN_SCHEMES = ("http://", "https://", "mailto:", "ftp://")
+_EACH_BLANK = ("\t", "\r", "\n", "\f", "\xa0", "&nbsp;")  # the last by far the most frequent of all references
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 
 _PARAGRAPH_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol dl pre blockquote table hr fieldset"
@@ -60,10 +61,11 @@ _VOID = frozenset(_VOID_NAMES.split())
 _ONLY_BLOCKS = _BLOCKS - {"blockquote", "ul", "ol", "li", "pre"}
 _MEANT = _BLOCKS | frozenset(["br", "ul", "ol", "td", "th", "a", "img"])
 # What each tag, with the `/` of a closing one, does to the text; a tag that is not here does nothing.
-_NONE, _ENDS, _ENDS_PARAGRAPH, _OPENS, _CLOSES = range(5)
+_NONE, _ENDS, _ENDS_PARAGRAPH, _BREAKS, _OPENS, _CLOSES = range(6)
 _EFFECTS = dict.fromkeys(_MEANT, _OPENS) | {f"/{name}": _CLOSES for name in _MEANT}
 _EFFECTS |= {slash + name: _ENDS for name in _ONLY_BLOCKS - _PARAGRAPHS for slash in ("", "/")}
 _EFFECTS |= {slash + name: _ENDS_PARAGRAPH for name in _ONLY_BLOCKS & _PARAGRAPHS for slash in ("", "/")}
+_EFFECTS |= {"br": _BREAKS}
 SELF_CLOSING = _VOID | frozenset(["p", "li", "td", "tr", "th", "dt", "dd", "option", "tbody", "thead", "o:p"])
 
 
@@ -72,10 +74,13 @@ def to_text(markup: str) -> str:
     markup = _seen(markup[:MAX_HTML])
     collapsed = "<pre" not in markup.lower()
     if collapsed:
-        for blank in "\t\r\n\f\xa0":
-            markup = markup.replace(blank, " ")
-        markup = _SPACES.sub(" ", markup)
-    if not (hides := "none" in markup):  # nothing is hidden, so these can go before they are looked at
+        for blank in _EACH_BLANK:
+            if blank in markup:
+                markup = markup.replace(blank, " ")
+        if "  " in markup:
+            markup = _SPACES.sub(" ", markup)
+    hides = "none" in markup and _HIDDEN.search(markup) is not None
+    if not hides:  # these can go before they are looked at
         markup = _INLINE.sub("", markup)
     steps = _steps(markup)
     writer = _Writer()
@@ -129,6 +134,8 @@ def _write(steps: Iterable[Step], writer: _Writer, collapsed: bool) -> None:
                 writer.end_block()
             elif effect == _ENDS_PARAGRAPH:
                 writer.end_paragraph()
+            elif effect == _BREAKS:
+                writer.line_break()
             elif effect == _CLOSES:
                 writer.close(name[1:].lower())
             elif effect == _OPENS:
@@ -137,18 +144,18 @@ def _write(steps: Iterable[Step], writer: _Writer, collapsed: bool) -> None:
             continue
         if "&" in text:
             text = _unescape(text)
-        if line and not writer.preformatted:
+        if collapsed and "\n" not in text:
+            if line:
+                line.append(text)
+            elif not text.isspace():
+                writer.begin(text)
+        elif line and not writer.preformatted:
             line.append(text if collapsed else _BLANKS.sub(" ", text))
-        elif not collapsed or "\n" in text:
+        else:
             writer.text(text)
-        elif not text.isspace():
-            writer.begin(text)
 
 
 def _unescape(text: str) -> str:
-    text = text.replace("&nbsp;", "\xa0")  # by far the most frequent
-    if "&" not in text:
-        return text
     return unescape(_LONG_REFERENCE.sub("\ufffd", text))
 
 
@@ -230,9 +237,7 @@ class _Writer:
         """A tag that does more than to end a block."""
         if name in _BLOCKS:
             self._end(name)
-        if name == "br":
-            self.line_break()
-        elif name == "blockquote":
+        if name == "blockquote":
             self._quote += 1
         elif name in ("ul", "ol"):
             self._lists.append(1 if name == "ol" else None)
@@ -302,7 +307,9 @@ class _Writer:
         if not self.preformatted:
             if not line.isascii():
                 line = line.replace("\xa0", " ")
-            line = (_SPACES.sub(" ", line) if "  " in line else line).lstrip(" ")
+            if "  " in line:
+                line = _SPACES.sub(" ", line)
+            line = line.lstrip(" ")
         if shown := line.rstrip():
             self._lines.append(_prefix(self._quote) + self._begun + shown if self._quote or self._begun else shown)
         elif self.preformatted:

@@ -13,7 +13,6 @@ MAX_IDENTIFIER = 998
 SUBSTITUTE_DOMAIN = "missing-message-id.invalid"  # RFC 6761 §6.4: never a real domain
 
 _ANGLE = re.compile(r"<([^<>]{1,2000})>")
-_BLANKS = re.compile(r"\s+")
 
 
 def read(values: Iterable[str]) -> tuple[str, ...]:
@@ -24,7 +23,7 @@ def read(values: Iterable[str]) -> tuple[str, ...]:
             value = encoded_words.decode(value)
         bracketed = _ANGLE.findall(value)
         for candidate in bracketed or (word.strip("<>,;\"'") for word in value.split() if "@" in word):
-            identifier = _BLANKS.sub("", candidate)
+            identifier = "".join(candidate.split())
             if identifier and len(identifier) <= MAX_IDENTIFIER:
                 found.setdefault(identifier)
     identifiers = tuple(found)
@@ -37,7 +36,7 @@ def message_id(values: Iterable[str], octets: bytes) -> tuple[str, bool]:
     """The message's own id, and whether it had one; else one made from the digest of its octets, the same every time."""
     for value in values:
         bracketed = _ANGLE.search(value)
-        identifier = _BLANKS.sub("", bracketed[1] if bracketed else value.strip().strip("<>"))
+        identifier = "".join((bracketed[1] if bracketed else value.strip().strip("<>")).split())
         if identifier:
             return identifier[:MAX_IDENTIFIER], True
     return f"{hashlib.sha256(octets).hexdigest()[:40]}@{SUBSTITUTE_DOMAIN}", False

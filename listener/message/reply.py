@@ -32,8 +32,9 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
     """
     every = [*MARKERS, *(marker.casefold() for marker in markers if marker)]
     if html is None:
-        raw = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", reply_html.MAX_LINES)
-        return _taken_apart(reply_scan.read(reply_html.Marked(raw)), every)
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return _taken_apart(reply_scan.read(reply_html.Marked(text.split("\n", reply_html.MAX_LINES))), every)
     marked = reply_html.lines(html, text)
     body = reply_scan.read(marked)
     if not marked.quotes and all(map(or_, body.quoted, body.blank)):
@@ -145,5 +146,7 @@ def _join(body: Body, indexes: Sequence[int]) -> str:
 
 def _between(body: Body, start: int, end: int) -> str:
     """Lines that follow one another, trimmed at both ends."""
+    if start >= end:
+        return ""
     pairs = zip(body.lines[start:end], body.blank[start:end], strict=True)
     return "\n".join(["" if blank else line.rstrip() for line, blank in pairs]).strip("\n")

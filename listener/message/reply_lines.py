@@ -151,7 +151,7 @@ def _is_prose(line: str) -> bool:
 
 
 def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:
-    joined = " ".join(line.strip() for line in lines[start : end + 1]).strip(EDGES)
+    joined = " ".join([line.strip() for line in lines[start : end + 1]]).strip(EDGES)
     if len(joined) > MAX_ATTRIBUTION or not _DIGIT_OR_AT.search(joined):
         return None
     if end - start >= MAX_PLAIN_LINES and "@" not in joined:
@@ -179,7 +179,7 @@ def _evidence(joined: str) -> tuple[bool, bool, bool]:
     said = (i for i, word in enumerate(words) if word in verbs or ("(" in word and _word(word.partition("(")[0]) in verbs))
     at = next(said, -1)
     verb = at >= 0 or any(phrase in folded for phrase in PHRASES.verbs_unspaced)
-    if at >= 0 and any(word in PHRASES.pronouns for word in words[max(0, at - 1) : at + 2]):
+    if at >= 0 and not PHRASES.pronouns.isdisjoint(words[max(0, at - 1) : at + 2]):
         return verb, False, True
     date, time = date_and_time(joined)
     address = has_address(joined)

@@ -105,17 +105,21 @@ def read(marked: Marked) -> Body:
 def _scanned(lines: list[str]) -> Body:
     """The first look, at every line: no calls but for the few lines that may be something."""
     bare = [line.strip(BLANKS) for line in lines]
-    body = Body(lines, [not text for text in bare], [False] * len(lines))
+    quoted = [False] * len(lines)
+    body = Body(lines, [not text for text in bare], quoted)
     whole = "".join(bare)
     hinted = ":" in whole or ">" in whole or "：" in whole
     for index, text in enumerate(bare):
         if not text:
             continue
         first, last = text[0], text[-1]
+        if first == ">" and len(text) > MAX_TORN and lines[index][0] == ">":
+            quoted[index] = True
+            continue
         ordinary = (text[-3:-1] if last in _STOPS else text[-2:]) in _ORDINARY
         if first == ">":
-            if ((ordinary or len(text) > MAX_TORN) and lines[index][0] == ">") or is_quoted(lines[index]):
-                body.quoted[index] = True
+            if (ordinary and lines[index][0] == ">") or is_quoted(lines[index]):
+                quoted[index] = True
                 continue
         elif ordinary and not hinted and first not in _MARKED:
             continue

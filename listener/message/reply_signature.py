@@ -40,9 +40,8 @@ def _delimited(lines: Sequence[str], end: int) -> int:
     below: list[str] = []
     for index in range(end - 1, -1, -1):
         line = lines[index]
-        if line[:1].isalnum():
-            if line[0] not in BLANKS or not is_blank(line):
-                below.append(line)
+        if line[:1].isalnum() and (line[0] not in BLANKS or not is_blank(line)):
+            below.append(line)
         elif is_blank(line):
             continue
         elif line.strip() in _DELIMITERS:

@@ -106,5 +106,6 @@ class Part:
 
     def _content_disposition(self) -> tuple[str, Mapping[str, str]]:
         if self._disposition is None:
-            self._disposition = parameters.parse(self.get("content-disposition"))
+            declared = self.get("content-disposition")
+            self._disposition = parameters.parse(declared) if declared else ("", {})
         return self._disposition

@@ -88,7 +88,7 @@ def decoded(part: Part, octets: bytes, defects: list[str]) -> str:
     text, defect = charset.decode(octets, declared)
     if defect and declared:
         defects.append(defect)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _plain(part: Part, result: Texts, defects: list[str]) -> str:

@@ -78,6 +78,8 @@ def attachment_octets(root: Part) -> list[bytes]:
 
 def _opened(chosen: body.Body, defects: list[str]) -> dict[int, tnef.Contents]:
     """What every winmail.dat holds, by the part's identity."""
+    if not chosen.attachments:
+        return {}
     opened = {id(part): tnef.read(part.content) for part in chosen.attachments if attachments.is_tnef(part)}
     defects += [defect for contents in opened.values() for defect in contents.defects]
     return opened
