@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from . import cases
-from .cases import CaseRules, Decision
+from .cases import CaseRules, Decision, copies
 from .cases.pending import Pending
 from .cases.settings import rules_of
 from .config import Account, Config, Flood
@@ -27,6 +27,7 @@ from .credentials import TokenOf
 from .credentials.sealing import keyring
 from .errors import MessageFailure
 from .ledger import Plan
+from .ledger.copies import below_header
 from .mailbox import Baseline, Extent, Fetched, Folder, Listing, Mailbox, Page, SyncState
 from .message import Trust
 from .message.flags import comparable
@@ -63,6 +64,9 @@ class Known(Protocol):
     async def baselines(self, account: str) -> Mapping[Folder, Baseline]: ...
     async def plan(self, account: str, page: Page) -> Plan: ...
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision: ...
+    async def foresee_copy(
+        self, account: str, provider_id: str | None, message: InboundMessage, octets: bytes
+    ) -> int | None: ...
     async def foresee_answer(
         self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
     ) -> Verdict: ...
@@ -82,6 +86,9 @@ class NothingKnown:
 
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
         return cases.decide(message, account, rules, pending.over(None), time.time())
+
+    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, octets: bytes) -> int | None:
+        return None
 
     async def foresee_answer(
         self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool
@@ -162,6 +169,7 @@ class Foresight:
     _answered: Counter[str] = field(default_factory=Counter)
     _pending: Pending = field(default_factory=Pending)
     _digests: set[bytes] = field(default_factory=set)
+    _shown: dict[str, list[tuple[InboundMessage, bytes]]] = field(default_factory=dict)
     _cases: int = 0
 
     async def rows(self, mailbox: Mailbox, since: float | None) -> AsyncGenerator[Row]:
@@ -229,7 +237,22 @@ class Foresight:
         stopped = self.gate.stops(message, fetched) if self.gate else {}
         if "outcome" in stopped:
             return row | _about(message) | stopped
+        if twin := await self._copy_of(message, fetched):
+            return row | _about(message) | {"outcome": "ignored", "why": f"duplicate of {twin}"}
         return row | _about(message) | await self._filed(message, fetched.listing.received_at) | stopped
+
+    async def _copy_of(self, message: InboundMessage, fetched: Fetched) -> str:
+        """Of what it is a copy, sent or delivered once more; "" for none."""
+        shown, below = self._shown.setdefault(message.message_id, []), below_header(fetched.octets)
+        for other, theirs in shown:
+            if copies.is_copy(message, other) and (
+                below == theirs or (copies.seen_whole(message) and copies.seen_whole(other))
+            ):
+                return "one above"
+        of = await self.known.foresee_copy(self.account.id, fetched.listing.provider_id, message, fetched.octets)
+        if of is None and len(shown) < copies.MAX_CANDIDATES:
+            shown.append((message, below))
+        return "" if of is None else f"message {of}"
 
     async def _filed(self, message: InboundMessage, received_at: float | None) -> Row:
         decision = await self.known.foresee(self.account.id, message, self.rules, self._pending)

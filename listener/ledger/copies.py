@@ -8,7 +8,9 @@ look-up a batch and account unless a Message-ID is known already.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,19 +20,20 @@ from ..message.model import InboundMessage
 from . import bodies
 from .events import clean
 from .sql import load
-from .writer import Transaction
 
 _SQL = load("cases")
 
 
 @dataclass(frozen=True, slots=True)
 class Arriving:
-    """A message that is about to be filed."""
+    """A message that is about to be filed, or would be."""
 
     entry: int
     account: str
     provider_id: str | None
     message: InboundMessage
+    below: bytes | None = None
+    """Digest of what stands below the header (`below_header`), where its octets are not in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Copy:
 class Copies:
     """One batch. `look_up` first, then `of` for each in order, and `filed` for each that was filed."""
 
-    tx: Transaction
+    connection: sqlite3.Connection
     known: set[tuple[str, str]] = field(default_factory=set)
     """Accounts and Message-IDs that are filed already."""
     here: dict[tuple[str, str], list[Arriving]] = field(default_factory=dict)
@@ -59,7 +62,7 @@ class Copies:
             by_account.setdefault(account, set()).add(clean(message_id))
         for account, ids in by_account.items():
             values = {"account": account, "message_ids": json.dumps(list(ids))}
-            self.known.update((account, found) for (found,) in self.tx.connection.execute(_SQL["known_ids"], values))
+            self.known.update((account, found) for (found,) in self.connection.execute(_SQL["known_ids"], values))
 
     def of(self, one: Arriving) -> Copy | None:
         """What it is a copy of."""
@@ -85,7 +88,7 @@ class Copies:
         if here is not None:
             return here.entry if here.message.message_id == one.message.message_id else None
         values = {"account": one.account, "provider_id": one.provider_id, "entry": one.entry}
-        row = self.tx.connection.execute(_SQL["twin"], values).fetchone()
+        row = self.connection.execute(_SQL["twin"], values).fetchone()
         return row[0] if row and row[1] == clean(one.message.message_id) else None
 
     def _same_id(self, one: Arriving) -> list[int]:
@@ -93,7 +96,7 @@ class Copies:
         found: list[int] = []
         if key in self.known:
             values = {"account": key[0], "message_id": key[1], "most": copies.MAX_CANDIDATES}
-            rows = self.tx.connection.execute(_SQL["filed_as"], values)
+            rows = self.connection.execute(_SQL["filed_as"], values)
             found = [entry for entry, subject in rows if subject == clean(one.message.subject)]
         return [*found, *(other.entry for other in self.here.get(key, ()))]
 
@@ -103,20 +106,28 @@ class Copies:
             return False
         if copies.seen_whole(one.message) and copies.seen_whole(other):
             return True
-        mine, theirs = self._written(one.entry), self._written(entry)
+        mine, theirs = one.below or self._below(one.entry), self._below(entry)
         return mine is not None and mine == theirs
 
     def _parsed(self, one: Arriving, entry: int) -> InboundMessage | None:
         for other in self.here.get((one.account, clean(one.message.message_id)), ()):
             if other.entry == entry:
                 return other.message
-        row = self.tx.connection.execute(_SQL["parsed_body"], (entry,)).fetchone()
+        row = self.connection.execute(_SQL["parsed_body"], (entry,)).fetchone()
         return bodies.unpack(row[0]) if row else None
 
-    def _written(self, entry: int) -> bytes | None:
-        """What stands below the header, octet by octet."""
-        row = self.tx.connection.execute(_SQL["octets"], (entry,)).fetchone()
-        if row is None or row[0] is None:
-            return None
-        octets: bytes = row[0]
-        return octets[fields.header_end(octets, 0, len(octets))[1] :]
+    def _below(self, entry: int) -> bytes | None:
+        row = self.connection.execute(_SQL["octets"], (entry,)).fetchone()
+        return None if row is None or row[0] is None else below_header(row[0])
+
+
+def below_header(octets: bytes) -> bytes:
+    """SHA-256 of what stands below the header."""
+    return hashlib.sha256(octets[fields.header_end(octets, 0, len(octets))[1] :]).digest()
+
+
+def foresee(connection: sqlite3.Connection, one: Arriving) -> Copy | None:
+    """Of which filed message it would be a copy, if it were filed now."""
+    copies = Copies(connection)
+    copies.look_up([(one.account, one.message.message_id)])
+    return copies.of(one)

@@ -135,7 +135,7 @@ class _Filing:
 
     def __post_init__(self) -> None:
         self.limited = flood.Flood(self.tx, ())
-        self.copies = Copies(self.tx)
+        self.copies = Copies(self.tx.connection)
 
     def look_up(self, batch: Sequence[Parsed]) -> None:
         ids = json.dumps([parsed.entry for parsed in batch])

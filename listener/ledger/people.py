@@ -16,7 +16,7 @@ from ..cases.pending import Pending
 from ..message.model import InboundMessage
 from ..responder.policy import ReplyPolicy
 from ..responder.rules import Verdict
-from . import backup, casebook, directory, filing, flood, queries, verbs
+from . import backup, casebook, copies, directory, filing, flood, queries, verbs
 from .records import Backlog, ReleasedHeld, ReleasedSome, Row, Storage
 from .responses import Responses
 from .running import Running
@@ -96,6 +96,12 @@ class ForPeople(Running):
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
         """Which case it would join, and why, if it were filed now and `pending` before it. Changes nothing."""
         return await self._read(filing.foresee, account, message, rules, pending, self._now())
+
+    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, octets: bytes) -> int | None:
+        """The entry of which it would be a copy if it were filed now. Changes nothing."""
+        arriving = copies.Arriving(0, account, provider_id, message, copies.below_header(octets))
+        found: copies.Copy | None = await self._read(copies.foresee, arriving)
+        return found.of if found else None
 
     async def foresee_answer(
         self, policy: ReplyPolicy, message: InboundMessage, received_at: float | None, comment: bool

@@ -59,7 +59,8 @@ async def rows(daemon, *words):
 
 
 async def test_it_says_which_case_each_message_would_join_and_why(tmp_path):
-    async with filled(QUESTION, OTHER, ANSWER, AWAY, OTHER) as server:
+    another_way = b"Received: from x by y; Sun, 22 Nov 2026 10:00:01 +0000\r\n"
+    async with filled(QUESTION, OTHER, ANSWER, AWAY, OTHER, another_way + QUESTION) as server:
         daemon = Daemon(tmp_path, account(server.port))
         found = await rows(daemon)
         unchanged(server)
@@ -68,6 +69,7 @@ async def test_it_says_which_case_each_message_would_join_and_why(tmp_path):
         ("filed", "new-2", "new"),
         ("filed", "new-2", "in_reply_to 4@example.com"),
         ("filed", "new-3", "new"),
+        ("ignored", None, "duplicate of one above"),
         ("ignored", None, "duplicate of one above"),
     ]
     assert [row["kind"] for row in found[:4]] == ["message", "message", "message", "auto_reply"]
