@@ -321,7 +321,7 @@ class _Writer:
 
     def _blank_line(self, quote: int) -> None:
         if self._lines and self._lines[-1].strip("> "):
-            self._lines.append(_prefix(quote).rstrip())
+            self._lines.append(_prefix(quote).rstrip() if quote else "")
 
     def _next_mark(self) -> str:
         number = self._lists[-1] if self._lists else None

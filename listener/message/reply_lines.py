@@ -127,8 +127,11 @@ def _is_divider(line: str, phrases: Dividers) -> bool:
     raw = line.strip() if len(line) <= MAX_DIVIDER else ""
     if not raw or (raw[0] not in DASHES and raw[-1] not in DASHES and raw[-1] not in ":："):
         return False
-    bare = fold(raw.strip(_MARKS))
-    return bare in phrases.whole or (raw[:2] in ("--", "__", "==", "**") and bare.startswith(phrases.beginnings))
+    bare, ruled = raw.strip(_MARKS), raw[:2] in ("--", "__", "==", "**")
+    if len(bare) > phrases.longest and not ruled:  # folding makes nothing shorter
+        return False
+    bare = fold(bare)
+    return bare in phrases.whole or (ruled and bare.startswith(phrases.beginnings))
 
 
 def _line_before(lines: Sequence[str], start: int) -> int:
@@ -161,8 +164,7 @@ def _judge(lines: Sequence[str], start: int, end: int) -> Attribution | None:
     tokens = lines[start].strip(EDGES).replace("<", " <").split() or [""]
     dated = any(map(_DIGIT.search, tokens[:OPENING_TOKENS])) and _word(tokens[0]) in PHRASES.openers
     dated = dated or _DIGIT.search("".join(tokens[:3])) is not None
-    named = verb and any("@" in token for token in tokens[:NAME_TOKENS])
-    if dated or named:
+    if dated or (verb and any("@" in token for token in tokens[:NAME_TOKENS])):
         return Attribution(start, end + 1, strong) if strong or weak else None
     # "Ann Lee wrote on 3 May 2026 10:15:" may be a person's own sentence: only a quote below it tells.
     leads = verb and strong and start == end and any(_word(token) in PHRASES.verbs for token in tokens[:OPENING_TOKENS])

@@ -20,6 +20,7 @@ class Dividers:
 
     whole: frozenset[str]
     beginnings: tuple[str, ...]
+    longest: int  # characters of a whole one
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def load() -> Phrases:
 
 
 def _dividers(phrases: list[str]) -> Dividers:
-    return Dividers(frozenset(phrases), tuple(sorted({phrase for phrase in phrases if " " in phrase})))
+    beginnings = tuple(sorted({phrase for phrase in phrases if " " in phrase}))
+    return Dividers(frozenset(phrases), beginnings, max(map(len, phrases)))
 
 
 def fold(text: str) -> str:

@@ -189,7 +189,7 @@ def _delimiters(part: Part, boundary: bytes, defects: list[str]) -> Iterator[tup
     """Each delimiter line: where it begins, where the next line begins, and whether it closes the container."""
     raw, end, needle = part.raw, part.end, b"--" + boundary
     position, misses = part.start, 0
-    while (line := raw.find(needle, position, end)) >= 0:
+    while (dash := raw.find(b"-", position, end)) >= 0 and (line := raw.find(needle, dash, end)) >= 0:  # base64 has no dash
         position = line + len(needle)
         if line == part.start or raw[line - 1 : line] == b"\n":
             closing = raw.startswith(b"--", position, end)
