@@ -55,6 +55,7 @@ EVENTS: Mapping[str, str] = {
     "notification.template": "A notification's template failed; a plain mail went out instead. Mend the template.",
     "otlp.refused": "The OpenTelemetry collector did not take what was sent; it is sent again. No mail waits for it.",
     "otlp.well": "The OpenTelemetry collector takes what is sent again.",
+    "audit.full": "A backup was made although the disk is full, so the audit has no line of it; this one says who ordered it.",
     "ledger.pruned": "What `[retention]` no longer wants kept was let go: octets, cases, keys, notices, history of accounts, "
     "audit. Nothing to do.",
     "trace.begun": "Somebody wants to see what is said to this account's server (`listener trace`); it ends by itself.",

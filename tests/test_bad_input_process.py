@@ -95,7 +95,8 @@ async def test_a_port_in_use_is_named_with_the_setting_to_change(tmp_path, serve
         daemon.config.write_text(daemon.config.read_text().replace('bind = "127.0.0.1:0"\n', lines))
         code, (said,) = await refused(daemon)
     assert code == TRY_AGAIN
-    assert said == f"admin.{setting}: cannot listen on {place}: address already in use"
+    mend = "end what has it (`ss -ltnp` shows who), or name another"
+    assert said == f"admin.{setting}: cannot listen on {place}: address already in use; {mend}"
 
 
 @pytest.mark.long

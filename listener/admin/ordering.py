@@ -12,13 +12,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import structlog
+
 from ..accounts import AccountBook, Consents, Trials
 from ..config import Config
 from ..credentials.oauth import Tokens
-from ..errors import ListenerError
+from ..errors import LedgerFull, ListenerError
 from ..ledger import Ledger, Order
 from .controls import Controls
 from .sessions import Sessions
+
+log = structlog.get_logger(__name__)
 
 COMMAND_LINE = "command line"
 MAX_SAID = 300
@@ -63,6 +67,23 @@ class Ordering:
     async def order(self, action: str, target: str, **detail: Any) -> AsyncIterator[None]:
         """Around whatever changes something: the audit knows of it before it is done. `detail` holds no secret."""
         await self.ledger.access.record(Order(self.who, action, target, detail))
+        async with self._told_if_refused(action, target):
+            yield
+
+    @asynccontextmanager
+    async def copying(self, action: str, target: str) -> AsyncIterator[None]:
+        """The same around what only copies: it is done also where the disk is full, for then it is wanted most."""
+        try:
+            await self.ledger.access.record(Order(self.who, action, target, {}))
+        except LedgerFull:
+            log.warning("audit.full", who=self.who, action=action, target=target)
+            yield
+            return
+        async with self._told_if_refused(action, target):
+            yield
+
+    @asynccontextmanager
+    async def _told_if_refused(self, action: str, target: str) -> AsyncIterator[None]:
         try:
             yield
         except ListenerError as error:

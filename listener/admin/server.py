@@ -7,6 +7,7 @@ removed, which is safe because only the holder of the ledger's lock comes here.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import ssl
@@ -70,7 +71,8 @@ class AdminServer:
         try:
             await site.start()
         except OSError as error:
-            raise AdminUnavailable(f"{setting}: cannot listen on {bind}: {reason(error)}") from error
+            mend = "end what has it (`ss -ltnp` shows who), or " if error.errno == errno.EADDRINUSE else ""
+            raise AdminUnavailable(f"{setting}: cannot listen on {bind}: {reason(error)}; {mend}name another") from error
         bound = runner.addresses[0]
         self.addresses.append(f"{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}")
 

@@ -128,7 +128,7 @@ class Verbs(AccountVerbs, MessageVerbs, ReplyVerbs, TokenVerbs):
         path = Path(file)
         if not path.is_absolute():
             raise BadRequest("backup needs the absolute path of a file", field="file")
-        async with self.order("backup", str(path)):
+        async with self.copying("backup", str(path)):
             await self.ledger.backup(path)
         return {"file": str(path)}
 

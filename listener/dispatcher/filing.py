@@ -20,7 +20,7 @@ from typing import Protocol
 
 import structlog
 
-from ..errors import LedgerError, ParseCrash, ParseTimeout
+from ..errors import LedgerError, LedgerFull, ParseCrash, ParseTimeout
 from ..ledger import DueEntry, Ended, FiledAs, Ledger, Parsed, State
 from ..message.model import InboundMessage, Trust
 from .judging import CANARY, RULE, judged
@@ -85,7 +85,7 @@ class Filing:
         self._taken: set[int] = set()
         self._octets = 0
         self._may_be_more = True
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._helpers: set[asyncio.Task[None]] = set()
         self._ordinary: asyncio.Queue[_Work] = asyncio.Queue()
@@ -96,7 +96,7 @@ class Filing:
         try:
             async with together() as tasks:
                 self._helpers |= {tasks.create_task(self._parse_side_by_side(tasks)), tasks.create_task(self._parse_alone())}
-                await self._serve()
+                await self._serve_until_stopped()
                 for helper in self._helpers:
                     helper.cancel()
         finally:
@@ -108,8 +108,8 @@ class Filing:
         self._changed.set()
 
     def stop(self) -> None:
-        """End after the commit under way."""
-        self._stopping = True
+        """End after the commit under way; one that waits for room on the disk is begun anew by the next life."""
+        self._stopping.set()
         self._changed.set()
 
     def plans_changed(self) -> None:
@@ -118,8 +118,15 @@ class Filing:
         self._parked.clear()
         self.wake()
 
+    async def _serve_until_stopped(self) -> None:
+        try:
+            await self._serve()
+        except LedgerFull:
+            if not self._stopping.is_set():
+                raise
+
     async def _serve(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             if self._may_be_more and self._has_room():
                 await self._take()
             elif self._ready:
@@ -238,7 +245,7 @@ class Filing:
         hooks = {account: plan.hooks for account, plan in plans.items()}
         rules = {account: plan.cases for account, plan in plans.items()}
         try:
-            return dict(await until_writable(lambda: self._ledger.file(batch, hooks, rules)))
+            return dict(await until_writable(lambda: self._ledger.file(batch, hooks, rules), stopped=self._stopping))
         except LedgerError:
             raise
         except Exception as error:  # a fault of one row must not stop the others (rule 3)
@@ -254,7 +261,7 @@ class Filing:
         log.error("message.unfilable", entry=parsed.entry, exc_info=error)
         dead = Parsed(parsed.entry, None, State.DEAD, UNFILABLE, {"error": f"{type(error).__name__}: {error}"[:500]})
         try:
-            await until_writable(lambda: self._ledger.file([dead], {}))
+            await until_writable(lambda: self._ledger.file([dead], {}), stopped=self._stopping)
         except LedgerError:
             raise
         except Exception:  # not even that: it stays accepted, and this life leaves it alone

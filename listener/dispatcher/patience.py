@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -21,14 +22,26 @@ LAST_WRITE = 5.0
 """Seconds that a write gets to finish although its task was cancelled."""
 
 
-async def until_writable(write: Callable[[], Awaitable[T]], uniform: Callable[[float, float], float] = random.uniform) -> T:
-    """The write's result, tried again for as long as the ledger is full: nothing of it was committed, and room may come."""
+async def until_writable(
+    write: Callable[[], Awaitable[T]],
+    uniform: Callable[[float, float], float] = random.uniform,
+    stopped: asyncio.Event | None = None,
+) -> T:
+    """The write's result, tried again for as long as the ledger is full: nothing of it was committed, and room may come.
+
+    Raises that LedgerFull once `stopped` is set: whoever is told to end does not wait for a disk.
+    """
     backoff = Backoff(uniform, base=FIRST_LOOK, cap=LONGEST_LOOK)
+    stopped = stopped or asyncio.Event()
     while True:
         try:
             return await write()
         except LedgerFull:
-            await asyncio.sleep(backoff.next())
+            if stopped.is_set():
+                raise
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next()):
+                    await stopped.wait()
 
 
 async def certainly(write: Coroutine[Any, Any, T]) -> T:

@@ -32,12 +32,14 @@ def backup(source: sqlite3.Connection, ledger: Path, target: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
-        raise LedgerError(f"cannot write the backup {target}: {error}") from error
+        raise LedgerError(f"cannot write the backup {target}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _refuse(ledger: Path, target: Path) -> None:
     if target.resolve().parent == ledger.resolve().parent:
         raise Refused(f"{target} lies in the state directory; write the backup somewhere else")
+    if not target.parent.is_dir():
+        raise Refused(f"there is no folder {target.parent}; make it, or write the backup somewhere else")
     if not target.exists():
         return
     if any(item.samefile(target) for item in ledger.parent.iterdir()):

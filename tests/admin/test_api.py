@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+import structlog
 
 from listener.admin.openapi import openapi
 from listener.admin.routes import ROUTES
+from listener.errors import LedgerFull
 from listener.mailbox import Extent
 
 from .conftest import file, octets, put
@@ -123,6 +125,18 @@ async def test_a_backup_is_made_over_the_control_socket_only(filled, tmp_path):
     status, body = await filled.control(f"/api/v1/backup?file={target}", "POST")
     assert (status, body) == (200, {"file": str(target)})
     assert target.stat().st_size > 0
+
+
+async def test_a_backup_is_made_although_the_disk_of_the_ledger_is_full(filled, tmp_path, monkeypatch):
+    async def full(order):
+        raise LedgerFull("no space left on device")
+
+    monkeypatch.setattr(filled.ledger.access, "record", full)
+    target = tmp_path / "copy.sqlite3"
+    with structlog.testing.capture_logs() as logs:
+        status, _ = await filled.control(f"/api/v1/backup?file={target}", "POST")
+    assert (status, target.exists()) == (200, True)
+    assert [(log["event"], log["target"]) for log in logs] == [("audit.full", str(target))]
 
 
 # --- what it refuses --------------------------------------------------------------------------------------------------

@@ -239,6 +239,26 @@ async def test_a_full_disk_is_waited_out_and_nothing_is_lost(ledger, dispatching
     assert tries == [1, 1, 1, 1]
 
 
+async def test_a_drain_waits_for_no_room_on_the_disk_and_the_next_life_files_what_was_left(ledger, dispatching, monkeypatch):
+    file, tried = ledger.file, asyncio.Event()
+
+    async def full(batch, hooks, *more):
+        tried.set()
+        raise LedgerFull("no space left on device")
+
+    monkeypatch.setattr(ledger, "file", full)
+    await receive(ledger, [mail(1)])
+    dispatcher = Dispatcher(ledger, FakeParser(), {}, {"support": AccountPlan()})
+    running = asyncio.create_task(dispatcher.run())
+    await tried.wait()
+    async with asyncio.timeout(5):
+        assert await dispatcher.drain(60) is True
+        await running
+    monkeypatch.setattr(ledger, "file", file)
+    async with dispatching(ledger):
+        await eventually(lambda: in_state(ledger, "support", "done", 1))
+
+
 async def test_a_failed_ledger_ends_the_dispatcher_and_the_next_run_goes_on(ledger, dispatching, states, monkeypatch):
     file = ledger.file
 

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 from ledger.makers import file_due, filed, listing, opened, page, states, take, take_one
@@ -73,9 +74,14 @@ async def test_a_file_that_is_no_backup_is_not_overwritten(ledger, tmp_path):
     assert (tmp_path / "listener.toml").read_text() == "[listener]"
 
 
-async def test_a_place_that_cannot_be_written_is_said(ledger, tmp_path):
-    with pytest.raises(LedgerError, match=r"cannot write the backup .*No such file or directory"):
-        await ledger.backup(tmp_path / "nowhere" / "copy")
+async def test_a_folder_that_is_not_there_is_said(ledger, tmp_path):
+    with pytest.raises(Refused, match="there is no folder .*/nowhere; make it, or write the backup somewhere else"):
+        await ledger.backup(tmp_path / "nowhere" / "copy.sqlite3")
+
+
+async def test_a_place_that_cannot_be_written_is_said(ledger):
+    with pytest.raises(LedgerError, match=r"cannot write the backup /proc/copy.sqlite3: \w"):
+        await ledger.backup(Path("/proc/copy.sqlite3"))
 
 
 async def test_a_restored_backup_goes_on_where_the_lost_ledger_was(ledger, clock, tmp_path):
