@@ -75,7 +75,7 @@ async def test_a_file_that_is_no_backup_is_not_overwritten(ledger, tmp_path):
 
 
 async def test_a_folder_that_is_not_there_is_said(ledger, tmp_path):
-    with pytest.raises(Refused, match="there is no folder .*/nowhere; make it, or write the backup somewhere else"):
+    with pytest.raises(Refused, match=r"there is no folder .*/nowhere; make it, or write the backup somewhere else"):
         await ledger.backup(tmp_path / "nowhere" / "copy.sqlite3")
 
 
