@@ -64,6 +64,7 @@ class Found(NamedTuple):
     octets: bytes
     content_id: str | None
     disposition: str
+    charset: str = ""  # as declared, of text
 
 
 def found(
@@ -110,4 +111,4 @@ def _of_part(part: Part, containers: Mapping[int, tnef.Contents]) -> Iterator[Fo
     if not name and part.is_message and part.children:
         subject = part.children[0].text("subject")
         name = f"{subject}.eml" if subject else ""
-    yield Found(name, part.content_type, part.content, part.content_id, disposition or "attachment")
+    yield Found(name, part.content_type, part.content, part.content_id, disposition or "attachment", part.charset)

@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any, Self
 
 SCHEMA = 1
+_METHODS = {"REQUEST": "Invitation", "CANCEL": "Cancelled", "REPLY": "Answer to an invitation", "COUNTER": "Counter-proposal"}
 
 
 class Kind(StrEnum):
@@ -71,6 +72,41 @@ class Attachment:
         if self.opener is None:
             raise ValueError("this attachment is not bound to its message's octets")
         return BytesIO(self.opener())
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One event of a calendar that came with the message (RFC 5545); "" where something is unsaid.
+
+    `method` is what is asked (RFC 5546: `REQUEST`, `CANCEL`, `REPLY` …). Times are `2026-11-22 10:00 Europe/Berlin`, whole days
+    `2026-11-22`: the zone is the sender's word.
+    """
+
+    method: str = ""
+    summary: str = ""
+    start: str = ""
+    end: str = ""
+    location: str = ""
+    organizer: str = ""
+    description: str = ""
+    uid: str = ""
+
+    @property
+    def title(self) -> str:
+        """What is asked, for people."""
+        return _METHODS.get(self.method, "Calendar entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One person or company of a business card that came with the message (RFC 6350)."""
+
+    name: str = ""
+    organization: str = ""
+    title: str = ""
+    emails: tuple[str, ...] = ()
+    telephones: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +192,8 @@ class InboundMessage:
     html: str | None = None
     reply: Reply = field(default_factory=lambda: Reply(""))
     attachments: tuple[Attachment, ...] = ()
+    invitations: tuple[Invitation, ...] = ()
+    cards: tuple[Card, ...] = ()
     kind: Kind = Kind.MESSAGE
     automatic: Automatic = field(default_factory=Automatic)
     bounce: Bounce | None = None
@@ -183,6 +221,8 @@ class InboundMessage:
             "html": self.html,
             "reply": {"text": self.reply.text, "quoted": self.reply.quoted, "signature": self.reply.signature},
             "attachments": [attachment.as_json() for attachment in self.attachments],
+            "invitations": [asdict(one) for one in self.invitations],
+            "cards": [asdict(one) | {"emails": list(one.emails), "telephones": list(one.telephones)} for one in self.cards],
             "kind": self.kind.value,
             "automatic": {
                 "is_machine": self.automatic.is_machine,
@@ -220,12 +260,18 @@ class InboundMessage:
             html=data["html"],
             reply=Reply(**data["reply"]),
             attachments=tuple(Attachment(**a) for a in data["attachments"]),
+            invitations=tuple(Invitation(**one) for one in data.get("invitations", ())),  # nor have they these
+            cards=tuple(_card(**one) for one in data.get("cards", ())),
             kind=Kind(data["kind"]),
             automatic=Automatic(**data["automatic"] | {"rules": tuple(data["automatic"]["rules"])}),
             bounce=bounce and Bounce(tuple(BounceRecipient(**r) for r in bounce["recipients"]), bounce["original_message_id"]),
             authentication=Authentication(Verdict(data["authentication"]["verdict"]), data["authentication"]["trusted"]),
             defects=tuple(data["defects"]),
         )
+
+
+def _card(emails: list[str], telephones: list[str], **texts: str) -> Card:
+    return Card(emails=tuple(emails), telephones=tuple(telephones), **texts)
 
 
 def _addresses(addresses: tuple[Address, ...]) -> list[dict[str, str]]:

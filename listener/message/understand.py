@@ -14,6 +14,7 @@ from . import (
     bounce,
     classify,
     dates,
+    enclosures,
     flags,
     identifiers,
     reply,
@@ -36,6 +37,7 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
     containers = _opened(chosen, defects)
     texts = text.read(chosen, containers, defects)
     found = attachments.found(chosen.attachments, containers, texts.files, defects)
+    invitations, cards = enclosures.read(found) if found else ((), ())
     message_id, own = identifiers.message_id(root.get_all("message-id"), octets)
     reply_to = addresses.read(root.get_all("reply-to"), defects)
     from_ = addresses.read(root.get_all("from"), defects)
@@ -60,6 +62,8 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         html=texts.html,
         reply=reply.extract(texts.text, texts.html if texts.from_html else None, trust.reply_markers),
         attachments=attachments.described(found),
+        invitations=invitations,
+        cards=cards,
         kind=kind,
         automatic=automatic,
         bounce=notice,

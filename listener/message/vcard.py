@@ -1,28 +1,18 @@
 """Electronic business cards made readable (RFC 6350, and versions 2.1 and 3.0 of before).
 
-Called for `text/vcard` parts: `read` by whoever wants the fields, `describe` for the text of a mail that has no other.
+`read` is called for cards among the attachments, `describe` for the text of a mail that has no other.
 """
 
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
 
 from . import charset, content_lines
+from .model import Card
 
 MAX_CARDS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One person or company."""
-
-    name: str = ""
-    organization: str = ""
-    title: str = ""
-    emails: tuple[str, ...] = ()
-    telephones: tuple[str, ...] = ()
-    note: str = ""
+MAX_VALUES = 20  # addresses or numbers of one card
+MAX_VALUE = 1_000
 
 
 def read(text: str) -> list[Card]:
@@ -38,7 +28,7 @@ def read(text: str) -> list[Card]:
             if len(cards) == MAX_CARDS:
                 break
         elif fields is not None:
-            fields.setdefault(line.name, []).append(_value(line))
+            fields.setdefault(line.name, []).append(_value(line)[:MAX_VALUE])
     return cards
 
 
@@ -56,8 +46,8 @@ def _card(fields: dict[str, list[str]]) -> Card:
         name=name,
         organization=", ".join(part for part in first("ORG").split(";") if part),
         title=first("TITLE"),
-        emails=tuple(value.removeprefix("mailto:") for value in fields.get("EMAIL", ())),
-        telephones=tuple(value.removeprefix("tel:") for value in fields.get("TEL", ())),
+        emails=tuple(value.removeprefix("mailto:") for value in fields.get("EMAIL", ())[:MAX_VALUES]),
+        telephones=tuple(value.removeprefix("tel:") for value in fields.get("TEL", ())[:MAX_VALUES]),
         note=first("NOTE"),
     )
 
