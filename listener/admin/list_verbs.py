@@ -11,7 +11,20 @@ from ..message.model import Kind
 from ..status import AccountState, AccountStatus
 from .account_desk import described
 from .ordering import Ordering
-from .paging import DEFAULT_LIMIT, MAX_LIMIT, Listed, cursor_of, limit_of, moment_of, number_of, one_of, place_of, text_of
+from .paging import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    Listed,
+    before_of,
+    cursor_of,
+    limit_of,
+    listed,
+    moment_of,
+    number_of,
+    one_of,
+    place_of,
+    text_of,
+)
 from .routes import NotFound
 
 WORDS_FIRST = 2_000
@@ -128,11 +141,13 @@ class ListVerbs(Ordering):
         self.known(account)
         return {"messages": dict.fromkeys(State, 0) | await self.ledger.search.totals(account)}
 
-    async def account_events(self, account: str, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None) -> Listed:
+    async def account_events(
+        self, account: str, limit: str | int = DEFAULT_LIMIT, before: str | int | None = None, cursor: str | None = None
+    ) -> Listed:
         """What happened to an account as a whole, newest first; `before` is an event's id."""
         self.known(account)
-        last = None if before is None else number_of(before, "before")
-        return Listed(await self.ledger.account_events(account, limit=limit_of(limit), before=last))
+        last, most = before_of(cursor, before), limit_of(limit)
+        return listed(await self.ledger.account_events(account, limit=most, before=last), most)
 
     def known(self, account: str | None) -> None:
         """Raises NotFound for an account that is not configured; None is all of them."""

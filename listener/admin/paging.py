@@ -10,9 +10,10 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from ..ledger import Row
 from ..ledger.search import Place
 from .routes import BadRequest, Listed
 
@@ -20,8 +21,12 @@ __all__ = [
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
     "Listed",
+    "address_cursor",
+    "address_of",
+    "before_of",
     "cursor_of",
     "limit_of",
+    "listed",
     "moment_of",
     "number_of",
     "one_of",
@@ -33,6 +38,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
 """Rows one answer may hold."""
 MAX_NUMBER = 2**63 - 1
+MAX_CURSOR = 2_000
+"""Characters of an address in one."""
 MAX_TEXT = 200
 """Characters of what is searched for."""
 _PLACE = re.compile(r"([0-9]{1,19})(?:@(-?[0-9.e+-]{1,30}))?")
@@ -61,6 +68,32 @@ def place_of(cursor: str | None) -> Place | None:
     if int(found[1]) > MAX_NUMBER or (at is not None and not math.isfinite(at)):
         raise BadRequest(f"no such cursor: {cursor[:40]!r}", field="cursor")
     return Place(int(found[1]), at)
+
+
+def address_cursor(address: str) -> str:
+    """The same for a list by address."""
+    return base64.urlsafe_b64encode(address.encode("utf-8", "replace")).decode("ascii").rstrip("=")
+
+
+def address_of(cursor: str) -> str:
+    """Raises BadRequest."""
+    try:
+        return base64.urlsafe_b64decode(cursor[:MAX_CURSOR].encode("ascii") + b"==").decode("utf-8")
+    except (ValueError, binascii.Error) as error:
+        raise BadRequest(f"no such cursor: {cursor[:40]!r}", field="cursor") from error
+
+
+def before_of(cursor: str | None, before: str | int | None) -> int | None:
+    """Where a page by descending ids begins: behind the cursor's place, else before that id. Raises BadRequest."""
+    place = place_of(cursor)
+    if place is not None:
+        return place.id
+    return None if before is None else number_of(before, "before")
+
+
+def listed(rows: Sequence[Row], most: int) -> Listed:
+    """A page by descending ids. A full one may be the last: then the next is empty."""
+    return Listed(rows, cursor_of(Place(rows[-1]["id"])) if len(rows) == most else None)
 
 
 def limit_of(value: str | int) -> int:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from ..ledger import Row
 from ..ledger.responses import ResponseState
-from ..ledger.search import Place
 from .list_verbs import ListVerbs
-from .paging import DEFAULT_LIMIT, Listed, cursor_of, limit_of, number_of, one_of, place_of
+from .paging import DEFAULT_LIMIT, Listed, address_cursor, address_of, before_of, limit_of, listed, one_of
 from .routes import BadRequest
 
 MAX_ADDRESS = 320
@@ -29,15 +28,15 @@ class ReplyVerbs(ListVerbs):
         """Outgoing mail, newest first: sent, waiting, and suppressed with the rule that forbade it."""
         one_of(state, ResponseState, "state")
         self.known(account)
-        place = place_of(cursor)
-        last = place.id if place is not None else None if before is None else number_of(before, "before")
-        most = limit_of(limit)
-        rows = await self.ledger.responses.rows(state=state, account=account, limit=most, before=last)
-        return Listed(rows, cursor_of(Place(rows[-1]["id"])) if len(rows) == most else None)
+        last, most = before_of(cursor, before), limit_of(limit)
+        return listed(await self.ledger.responses.rows(state=state, account=account, limit=most, before=last), most)
 
-    async def muted(self, limit: str | int = DEFAULT_LIMIT, after: str = "") -> list[Row]:
+    async def muted(self, limit: str | int = DEFAULT_LIMIT, after: str = "", cursor: str | None = None) -> Listed:
         """Addresses that get no automatic mail, because mail of ours to them came back; in order, those behind `after`."""
-        return await self.ledger.responses.muted(limit=limit_of(limit), after=after[:MAX_ADDRESS])
+        most = limit_of(limit)
+        last = after if cursor is None else address_of(cursor)
+        rows = await self.ledger.responses.muted(limit=most, after=last[:MAX_ADDRESS])
+        return Listed(rows, address_cursor(rows[-1]["address"]) if len(rows) == most else None)
 
     async def unmute(self, address: str) -> Row:
         """It may get automatic mail again."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..ledger import Row, Scope
 from .ordering import Ordering
-from .paging import DEFAULT_LIMIT, limit_of, number_of
+from .paging import DEFAULT_LIMIT, Listed, before_of, limit_of, listed
 from .routes import BadRequest, NotFound
 from .tokens import make_token
 
@@ -52,7 +52,8 @@ class TokenVerbs(Ordering):
         action: str | None = None,
         limit: str | int = DEFAULT_LIMIT,
         before: str | int | None = None,
-    ) -> list[Row]:
+        cursor: str | None = None,
+    ) -> Listed:
         """Who ordered what, newest first."""
-        last = None if before is None else number_of(before, "before")
-        return await self.ledger.access.audit(who=who, action=action, limit=limit_of(limit), before=last)
+        last, most = before_of(cursor, before), limit_of(limit)
+        return listed(await self.ledger.access.audit(who=who, action=action, limit=most, before=last), most)

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from listener.admin.console import account_fields
+from listener.admin.console.forms import Form
 from listener.ledger.responding import Outgoing
 from listener.responder.policy import Purpose
 from listener.status import AccountState
@@ -105,3 +106,41 @@ async def test_an_account_that_cannot_start_is_listed_with_its_reason(admin, mon
         assert status == 200
         assert "there is no file &lt;nowhere&gt;: create it" in page
         assert "support" in page
+
+
+async def test_a_case_shows_what_was_answered_by_itself_and_why_not(admin):
+    await put(admin.ledger, "support", octets(1))
+    await file(admin.ledger)
+    (one,) = await admin.ledger.cases()
+    await sql(
+        admin.ledger,
+        "INSERT INTO responses (key, purpose, account, entry, recipient, domain, state, reason, created_at)"
+        " VALUES ('k', 'automatic', 'support', 1, 'ann@example.com', 'example.com', 'suppressed', 'muted', 1700000000)",
+    )
+    async with admin.signed_in() as browser:
+        _, _, page = await browser.ask(f"/cases/{one['id']}")
+        assert "automatic reply to ann@example.com: mail of ours to that address came back" in words(page)
+
+
+async def test_an_account_is_paused_and_restarted_from_the_list_and_the_list_is_shown_again(admin, monkeypatch):
+    monkeypatch.setattr(admin.controls, "statuses", lambda: admin.statuses)
+    async with admin.signed_in() as browser:
+        _, _, page = await browser.ask("/accounts?text=sup")
+        assert 'aria-label="Restart support"' in page
+        assert 'aria-label="Pause support"' in page
+        assert "Pause sales" not in page
+        form = {"back": "/accounts?text=sup"}
+        status, headers, _ = await browser.ask("/accounts/support/pause", "POST", form=form, csrf=browser.csrf)
+        assert (status, headers["Location"].partition("&told=")[0]) == (303, "/accounts?text=sup")
+        _, _, page = await browser.ask(headers["Location"])
+        assert "The account support is paused." in words(page)
+        form = {"back": "//elsewhere.example/"}
+        _, headers, _ = await browser.ask("/accounts/support/resume", "POST", form=form, csrf=browser.csrf)
+        assert headers["Location"].startswith("/?told="), "nobody is sent elsewhere"
+
+
+def test_a_fault_names_the_part_where_two_fields_are_called_the_same():
+    form = Form(account_fields.parts([], is_new=True), {})
+    assert form.label("sender.host") == "Sender: Host"
+    assert form.label("receiver.host") == "Receiver: Host"
+    assert form.label("address") == "Email address"

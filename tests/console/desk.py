@@ -36,6 +36,13 @@ port = {port}
 user = "orders"
 password_file = "password"
 truststore_file = "{ca}"
+[accounts.sender]
+host = "localhost"
+port = 1
+user = "orders"
+password_file = "password"
+[accounts.reply]
+to = "verified"
 """
 EXPECTED = 15
 """Messages that these accounts have at first."""

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from dovecot.mail import message
 
+from console.conftest import address
 from console.test_accounts import fill
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
@@ -17,12 +19,40 @@ PAGES = {
     "accounts": "/accounts",
     "account": "/accounts/support",
     "profiles": "/profiles",
+    "profile": "/profiles/entra",
     "profile-new": "/profiles/new",
     "tokens": "/tokens",
     "audit": "/audit",
 }
 ON_A_PHONE = ("messages", "accounts")
 HTML = "everything@example.org"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def furnished(chromium, daemon, signed_in):
+    """A profile, tokens, and what the audit has to tell of them."""
+    context = await chromium.new_context(base_url=address(daemon), storage_state=signed_in)
+    page = await context.new_page()
+    await page.goto("/profiles/new")
+    values = {
+        "id": "entra",
+        "tenant": "00000000-0000-0000-0000-000000000000",
+        "client_id": "11111111-1111-1111-1111-111111111111",
+    }
+    for name, value in {**values, "client_secret": "hush", "client_secret_expires": "2027-03-31"}.items():
+        await page.fill(f"[id='f-{name}']", value)
+    await page.click("button.first")
+    await page.wait_for_url("**/profiles/entra?told=*")
+    for name, may in (("monitoring", "read"), ("ticket-system", "full")):
+        await page.goto("/tokens")
+        await page.fill("[id='f-name']", name)
+        await page.select_option("[id='f-scope']", may)
+        await page.click("text=Make the token")
+        await page.locator("#new-token").wait_for()
+    await page.goto("/accounts")
+    await page.click("[aria-label='Restart orders']")
+    await page.locator(".note.ok").wait_for()
+    await context.close()
 
 
 async def picture(page, name):

@@ -56,14 +56,22 @@ def labels() -> Mapping[str, str]:
     for part in parts((), is_new=False):
         for one in part.fields:
             side = one.name.partition(".")[0]
-            named[one.name] = f"{side.capitalize()}: {one.label.lower()}" if side in ("sender", "receiver") else one.label
+            label = one.label[:1].lower() + one.label[1:]
+            named[one.name] = f"{side.capitalize()}: {label}" if side in ("sender", "receiver") else one.label
+            named[f"{one.name}_file"] = f"{named[one.name]} (file)"
     return named | {"start": "Start from", "receiver.after": "After processing"}
 
 
 def _account(is_new: bool) -> tuple[Field, ...]:
     named: Options = tuple((name, provider.name) for name, provider in providers().items())
     return (
-        Field("id", "Account ID", _prose(Account, "id"), placeholder="support", fixed=not is_new),
+        Field(
+            "id",
+            "Account ID",
+            _prose(Account, "id").removeprefix("Account ID: ").capitalize(),
+            placeholder="support",
+            fixed=not is_new,
+        ),
         Field("name", "Account name", _prose(Account, "name"), placeholder="Customer support"),
         Field("provider", "Email provider", "Fills hosts, ports, security and sign-in.", Sort.CHOICE, named, default="custom"),
         Field("address", "Email address", _prose(Account, "address"), placeholder="support@example.com"),

@@ -15,9 +15,11 @@ from ...errors import Refused
 from ...status import AccountStatus
 from ..account_desk import described
 from ..health import TROUBLED
+from ..places import local_path
 from ..routes import NotFound
 from . import account_fields
 from .desk import Desk, Told
+from .history import of_account
 from .listing import PAGE, Filters
 from .messages import download
 
@@ -71,7 +73,7 @@ class AccountPages:
             "account.html",
             row=row,
             account=account,
-            events=events,
+            events=list(zip(events, of_account(events), strict=True)),
             counts=counts,
             labels=account_fields.labels(),
             steps=None,
@@ -93,13 +95,13 @@ class AccountPages:
 
     async def _order(self, request: web.Request) -> web.StreamResponse:
         name, order = request.match_info["account"], request.path.rpartition("/")[2]
-        back = f"/accounts/{name}"
+        back = local_path(str((await request.post()).get("back") or f"/accounts/{name}"))
         try:
             verbs = self._desk.accounts(request) if order == "restart" else self._desk.by(request)
             await getattr(verbs, order)(name)
         except Refused as error:
             return self._desk.done(back, Told(str(error), "bad"))
-        return self._desk.done(back, Told(f"The account is {ORDERS[order]}."))
+        return self._desk.done(back, Told(f"The account {name} is {ORDERS[order]}."))
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["account"]

@@ -49,7 +49,7 @@ class CasePages:
         )
 
     async def _said(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A message of the conversation: its row, and what its sender newly wrote."""
+        """A message of the conversation: its row, what its sender newly wrote, and what was answered by itself."""
         message = await self._desk.verbs.ledger.message(row["id"])
         text = (message.reply.text or message.text) if message else ""
         quoted = message.reply.quoted if message else ""
@@ -59,6 +59,7 @@ class CasePages:
             "text": text[:MAX_TEXT],
             "cut": len(text) > MAX_TEXT,
             "quoted": quoted[:MAX_TEXT],
+            "replies": await self._desk.verbs.ledger.responses.of_entry(row["id"]),
         }
 
     async def _close(self, request: web.Request) -> web.StreamResponse:

@@ -103,8 +103,13 @@ class Form:
         return (one for part in self.parts for one in part.fields)
 
     def label(self, name: str) -> str:
-        """What the field is called."""
-        return next((one.label for one in self.fields() if one.name == name), name)
+        """What the field is called, with its part's title where others are called the same."""
+        found = next(((part, one) for part in self.parts for one in part.fields if one.name == name), None)
+        if found is None:
+            return name
+        part, field = found
+        is_one_of_many = sum(one.label == field.label for one in self.fields()) > 1
+        return f"{part.title}: {field.label}" if is_one_of_many else field.label
 
 
 def with_faults(form: Form, faults: Iterable[tuple[str, str]]) -> Form:

@@ -30,16 +30,27 @@ class Happening:
     kind: str
 
 
+Sentences = Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]]
+"""By an event's kind: its tone, what it says, and the facts that are said with it."""
+
+
 def sentences(events: Iterable[Event]) -> list[Happening]:
     """In the order given."""
-    return [_happening(event) for event in events]
+    return [_happening(event, SENTENCES) for event in events]
 
 
-def _happening(event: Event) -> Happening:
+def of_account(events: Iterable[Event]) -> list[Happening]:
+    """The same for what happened to an account as a whole."""
+    return [_happening(event, OF_ACCOUNT) for event in events]
+
+
+def _happening(event: Event, table: Sentences) -> Happening:
     kind = str(event.get("kind", ""))
-    tone, tell, used = SENTENCES.get(kind, ("mute", lambda e: plain(kind.replace(".", ": ").replace("_", " ")), ()))
+    tone, tell, used = table.get(kind, ("mute", lambda e: plain(kind.replace(".", ": ").replace("_", " ")), ()))
     rest = {
-        name: value for name, value in event.items() if name not in {"at", "kind", *used} and value not in (None, "", [], {})
+        name: value
+        for name, value in event.items()
+        if name not in {"id", "at", "kind", *used} and value not in (None, "", [], {})
     }
     more = "; ".join(f"{name.replace('_', ' ')}: {plain(value)[:MAX_FACT]}" for name, value in rest.items())
     return Happening(str(event.get("at") or ""), tone, tell(event), more, kind)
@@ -97,12 +108,35 @@ def _ended(word: str) -> Callable[[Event], str]:
     return lambda event: f"{word}. {reason(event.get('reason'))}".strip()
 
 
+def _began(event: Event) -> str:
+    since = event.get("received_at")
+    folder = plain(event.get("folder") or "its mailbox")
+    if since == 0:
+        return f"Began with {folder}: everything that is there counts"
+    at = _day(since)
+    return f"Began with {folder}: mail {f'received before {at}' if at else 'that was there before'} does not count"
+
+
+def _day(at: object) -> str:
+    if not isinstance(at, int | float):
+        return ""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def _moved(event: Event) -> str:
+    became = f": {plain(event['to'])}" if event.get("to") else ""
+    return f"It became another mailbox{became}. What is there was compared with what is known"
+
+
 def _fixed(text: str) -> Callable[[Event], str]:
     return lambda event: text
 
 
 _HOOK = ("hook", "error", "reason", "again_at")
-SENTENCES: Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]] = {
+SENTENCES: Sentences = {
     "message.accepted": ("ok", _fetched, ("size", "folder")),
     "message.fetched": ("ok", _fetched, ("size", "folder")),
     "message.filed": ("ok", _filed, ("case", "rule", "matched", "unverified", "note", "restored", "links")),
@@ -134,4 +168,13 @@ SENTENCES: Mapping[str, tuple[str, Callable[[Event], str], tuple[str, ...]]] = {
         ("to", "error"),
     ),
     "reply.bounced": ("warn", _reply("Mail of ours came back; no automatic mail goes there any more"), ("to", "reason")),
+}
+
+OF_ACCOUNT: Sentences = {
+    "account.paused": ("mute", _fixed("Paused by an operator"), ()),
+    "account.resumed": ("ok", _fixed("Switched on by an operator"), ()),
+    "account.baseline": ("ok", _began, ("folder", "received_at", "sync_state", "present")),
+    "account.moved": ("info", _moved, ("to",)),
+    "account.reset": ("info", _fixed("The server gave its ids anew; known mail is recognised"), ()),
+    "server.said": ("warn", _fixed("A notice of the mail server"), ()),
 }

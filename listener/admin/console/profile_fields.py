@@ -50,6 +50,12 @@ def parts(*, is_new: bool) -> tuple[Part, ...]:
     )
 
 
+def labels() -> Mapping[str, str]:
+    """What settings are called on the pages."""
+    named = {one.name: one.label for part in parts(is_new=False) for one in part.fields}
+    return named | {f"{name}_file": f"{label} (file)" for name, label in named.items()}
+
+
 def _application() -> tuple[Field, ...]:
     microsoft, person = ("issuer", ("microsoft",)), (_G, _PERSON)
     machine = (_G, ("client_credentials",))

@@ -60,7 +60,8 @@ class ProfilePages:
     async def _show(self, request: web.Request, **tested: Any) -> web.StreamResponse:
         profile = await self._desk.accounts(request).profile(request.match_info["profile"])
         shown = {"tested": None, "section": "/profiles"} | tested
-        return await self._desk.page(request, "profile.html", profile=profile, protocols=PROTOCOLS, **shown)
+        labels = profile_fields.labels()
+        return await self._desk.page(request, "profile.html", profile=profile, protocols=PROTOCOLS, labels=labels, **shown)
 
     # --- the form -----------------------------------------------------------------------------------------------------
 

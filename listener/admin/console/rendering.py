@@ -70,9 +70,7 @@ class Rendering:
             "thousands": thousands,
             "prose": prose,
             "flat": lambda settings: list(flat(settings)),
-            "account_event": lambda kind: words.ACCOUNT_EVENTS.get(
-                kind, words.plain(kind).replace(".", ": ").replace("_", " ")
-            ),
+            "step": lambda name: words.STEPS.get(name, words.plain(name)),
         }
         environment.globals |= {
             "message_state": lambda value: words.said(words.MESSAGE_STATES, value),
@@ -112,7 +110,13 @@ def flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str
         elif isinstance(value, list | tuple) and value:
             yield name, ", ".join(map(str, value))
         elif value not in (None, "", False, [], ()):
-            yield name, "yes" if value is True else str(value)[:300]
+            yield name, "yes" if value is True else _in_a_line(str(value))
+
+
+def _in_a_line(text: str) -> str:
+    """A certificate or a template by its first line."""
+    lines = text.splitlines()
+    return f"{lines[0][:60]} … ({len(lines)} lines)" if len(lines) > 1 else text[:300]
 
 
 def _contents(folder: str) -> dict[str, str]:

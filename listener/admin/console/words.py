@@ -89,6 +89,7 @@ REASONS: Mapping[str, str] = {
     "refused": "The server could not hand it over. Releasing it asks again.",
     "parse_crash": "Reading it failed three times, in a process of its own each time. The raw message is kept.",
     "parse_timeout": "Reading it took too long, three times. The raw message is kept.",
+    "hook_failed": "A hook refused it, or failed too often. Its history says which one and why.",
     "hook_removed": "A hook that should have got it is no longer configured. Retry once it is back.",
     "duplicate": "The same content is here already.",
     "before_baseline": "It was there before this account began.",
@@ -120,14 +121,18 @@ REPLY_RULES: Mapping[str, str] = {
 }
 """Why an automatic reply was not sent (docs/replies.md)."""
 
-ACCOUNT_EVENTS: Mapping[str, str] = {
-    "account.paused": "Paused by an operator",
-    "account.resumed": "Switched on by an operator",
-    "account.baseline": "Began with this folder: mail that was there before does not count",
-    "account.moved": "It became another mailbox; what is there was compared with what is known",
-    "account.reset": "The server gave its ids anew; known mail is recognised",
-    "server.said": "A notice of the mail server",
+STEPS: Mapping[str, str] = {
+    "dns": "the host's name (DNS)",
+    "tcp": "the connection (TCP)",
+    "tls": "encryption (TLS)",
+    "greeting": "the server's greeting",
+    "capabilities": "what the server can do",
+    "idle": "notice of new mail (IDLE)",
+    "token": "the access token",
+    "delta": "the list of changes (delta)",
+    "refusal": "the mailbox that must be refused",
 }
+"""Steps of a connection test whose names are technical; the others are words already."""
 
 ADVICE: Mapping[str, str] = {
     "auth_failed": "Check user and password, then restart it. It is tried once an hour, so that the mailbox is not locked.",

@@ -181,10 +181,17 @@ function takeFaults(page) {
   return false;
 }
 
+function labelOf(name) {
+  const own = form.querySelector(`label[for="f-${CSS.escape(name)}"]`);
+  if (!own) return name;
+  const alike = [...form.querySelectorAll("label[for]")].filter((each) => each.textContent === own.textContent);
+  return alike.length > 1 ? `${own.closest(".section").querySelector("h2").textContent}: ${own.textContent}` : own.textContent;
+}
+
 function faultFromTest(name, text) {
   if (!showFault(name, text)) return;
   const summary = document.getElementById("faults");
-  const label = form.querySelector(`label[for="f-${CSS.escape(name)}"]`)?.textContent || name;
+  const label = labelOf(name);
   const link = Object.assign(document.createElement("a"), { href: `#f-${name}`, textContent: label });
   const item = document.createElement("li");
   item.append(link, `: ${text}`);
