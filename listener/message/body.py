@@ -50,9 +50,11 @@ def _gather(parts: list[Part], container: str, in_alternative: bool, body: Body,
     texts, htmls = len(body.text), len(body.html)
     for index, part in enumerate(parts):
         html, plain = is_html(part), is_plain(part)
-        if part.is_multipart and part.children:
-            kind = part.content_type[10:]
+        if part.children and (part.is_multipart or part.is_smime):
+            kind = part.content_type[10:] if part.is_multipart else "signed"
             _gather(part.children, kind, in_alternative or kind == "alternative", body, to_text, to_html)
+            if part.is_smime:  # what was signed is the letter; the whole stays, for whoever wants to verify it
+                body.attachments.append(part)
         elif not (html or plain) or not _is_inline(part, index, container):
             body.attachments.append(part)
         elif container == "alternative":

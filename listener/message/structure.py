@@ -17,7 +17,8 @@ class Part:
     """One node: a leaf, a `multipart/*` container, or a message inside a message.
 
     `headers` are in order, names lower-cased, values unfolded text without RFC 2047 decoding. `content_type` is lower case.
-    `children` of a `message/rfc822` (`is_message`) is that message's own root, whose `headers` are the inner message's.
+    `children` of a `message/rfc822` (`is_message`) is that message's own root, whose `headers` are the inner message's; of what
+    an S/MIME signature wraps (`is_smime`) the part that was signed.
     """
 
     headers: fields.Fields
@@ -63,6 +64,13 @@ class Part:
     @property
     def is_multipart(self) -> bool:
         return self.content_type.startswith("multipart/")
+
+    @property
+    def is_smime(self) -> bool:
+        """Whether S/MIME encrypted it or wrapped it into a signature (RFC 8551 §3.9: some say so by the name alone)."""
+        if self.content_type == "application/octet-stream":
+            return self.filename.lower().endswith(".p7m")
+        return self.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
     @property
     def charset(self) -> str:

@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import fields, parameters
+from . import cms, fields, parameters
 from .structure import Part
 
 MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_PARTS = 1_000
 MAX_BOUNDARY = 200
+MAX_WRAPPERS = 3  # signatures within signatures that are opened: each holds a copy
 MAX_REOPENED = 5  # messages within messages looked through for a boundary used twice
 MAX_NEAR_MISSES = 10_000  # lines that begin with a boundary but are none, per container
 CHARSET_WITHIN = 64 * 1024
@@ -47,6 +48,8 @@ class _Open(NamedTuple):
 
     part: Part
     depth: int
+    first: bool = True  # of its container, as the letter is
+    wrappers: int = 0
 
 
 def read(octets: bytes) -> Tree:
@@ -60,18 +63,22 @@ def read(octets: bytes) -> Tree:
     root = _entity(octets, before.end() if before else 0, len(octets), "text/plain", defects)
     waiting, count = [_Open(root, 0)], 1
     while waiting:
-        part, depth = waiting.pop()
+        part, depth, first, wrappers = waiting.pop()
         if depth >= MAX_DEPTH:
             if part.is_multipart or part.is_message:
                 defects.append(f"structure: deeper than {MAX_DEPTH}, not looked into")
             continue
+        if first and wrappers < MAX_WRAPPERS and part.is_smime:
+            wrappers += 1
+            part.children += _signed(part, defects)
         for child in _children(part, defects):
             if count >= MAX_PARTS:
                 defects.append(f"structure: over {MAX_PARTS} parts, the rest was not read")
                 return Tree(root, defects)
             count += 1
             part.children.append(child)
-        waiting.extend(_Open(child, depth + 1) for child in reversed(part.children))
+        inner = [_Open(child, depth + 1, number == 0, wrappers) for number, child in enumerate(part.children)]
+        waiting.extend(reversed(inner))
     return Tree(root, defects)
 
 
@@ -133,6 +140,12 @@ def _children(part: Part, defects: list[str]) -> Iterator[Part]:
         raw, start, end = (part.content, 0, len(part.content)) if encoded else (part.raw, part.start, part.end)
         before = _BEFORE_HEADER.match(raw[start : min(end, start + 1000)])
         yield _entity(raw, start + (before.end() if before else 0), end, "text/plain", defects)
+
+
+def _signed(part: Part, defects: list[str]) -> list[Part]:
+    """What an S/MIME signature wraps."""
+    content = cms.signed_content(part.content)
+    return [_entity(content, 0, len(content), "text/plain", defects)] if content else []
 
 
 def _ranges(part: Part, defects: list[str]) -> Iterator[tuple[int, int]]:

@@ -26,6 +26,9 @@ SEEDS = [
     b"Content-Type: application/ms-tnef\r\n\r\n\x78\x9f\x3e\x22\x01\x00\x02\x02\x90\x06\x00\x00\x00\x00\x00\x00\x00",
     b"Authentication-Results: mx.example.com; dmarc=pass (p=none) header.from=example.net\r\nReceived: from a by b\r\n\r\n",
     b"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n",
+    b'BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY;X="y":z\nDTSTART;TZID=A:20261122T100000\nEND:VEVENT\nEND:VCALENDAR\n',
+    b"BEGIN:VCARD\nFN:x\nTEL:1\nitem1.EMAIL;ENCODING=QUOTED-PRINTABLE;CHARSET=x:a=40b\nEND:VCARD\n",
+    b"\xa0\x80\x24\x80\x04\x04abcd\x24\x04\x04\x02ef\x04\x01g\x00\x00\x00\x00\x00\x00",
 ]
 PIECES = [
     b"\r\n",
@@ -40,6 +43,8 @@ PIECES = [
     b"\0",
     b"Content-Transfer-Encoding: base64\r\n",
     b"\xff",
+    b"\x24\x80",
+    b"BEGIN:VEVENT\n",
     b"&#",
 ]
 
@@ -78,6 +83,19 @@ def results(octets: bytes) -> None:
     message(b"From: a@b\r\nAuthentication-Results: mx.example.com; " + octets.replace(b"\n", b"\n ") + b"\r\n\r\nx")
 
 
+def enclosed(octets: bytes) -> None:
+    """The same input as a calendar and as a business card beside a text."""
+    parts = (b"--b\r\nContent-Type: text/" + kind + b"\r\n\r\n" + octets for kind in (b"plain", b"calendar", b"vcard"))
+    message(b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"\r\n".join(parts))
+
+
+def wrapped(octets: bytes) -> None:
+    """The same input as a signature that wraps a letter, and as what stands behind its beginning."""
+    head = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01\x31\x00\x30\x80\x06\x01\x2a"
+    for signature in (octets, head + octets, head + b"\xa0\x80\x24\x80\x04" + octets):
+        message(b"From: a@b\r\nContent-Type: application/pkcs7-mime\r\n\r\n" + signature)
+
+
 def filename(octets: bytes) -> None:
     from listener.message.filenames import MAX_OCTETS, safe
 
@@ -93,6 +111,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "markup": markup,
     "classifier": classifier,
     "results": results,
+    "enclosed": enclosed,
+    "wrapped": wrapped,
     "filename": filename,
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fuzz import fuzz_message
 
-TARGETS = ["message", "body", "markup", "classifier", "results", "filename"]
+TARGETS = ["message", "body", "markup", "classifier", "results", "enclosed", "wrapped", "filename"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
