@@ -51,6 +51,8 @@ def _of_body(body: Body, defects: list[str]) -> Texts:
         result.html = "\n".join(shown) if any(piece.strip() for piece in shown) else None
         if result.html and not result.from_html and not any(piece.strip() for piece in pieces):
             pieces, result.from_html = [html.to_text(result.html)], True
+    if result.files:
+        result.files = embedded.joined(result.files)
     result.text = pieces[0] if len(pieces) == 1 else "\n".join(piece for piece in pieces if piece.strip())
     return result
 

@@ -2,7 +2,7 @@
 
 import binascii
 
-from listener.message import embedded
+from listener.message import attachment_contents, embedded
 
 
 def uuencoded(octets: bytes, name: str = "a.txt") -> bytes:
@@ -36,6 +36,24 @@ def test_a_yencoded_file_is_taken_out_of_the_text() -> None:
 def test_several_files_keep_their_order() -> None:
     _, files = embedded.split(uuencoded(b"one", "1") + uuencoded(b"two", "2"))
     assert files == [embedded.File(b"1", b"one"), embedded.File(b"2", b"two")]
+
+
+def yenc_part(octets: bytes, number: int, name: str = "a.bin") -> bytes:
+    begin, rest = yencoded(octets, name).split(b"\n", 1)
+    return begin.replace(b"=ybegin ", b"=ybegin part=%d total=3 " % number) + b"\n=ypart begin=1 end=2\n" + rest
+
+
+def test_the_parts_of_a_yencoded_file_are_put_together_though_texts_lie_between_them() -> None:
+    mail = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nHello\n" + yenc_part(b"one ", 1) + yenc_part(b"two ", 2)
+    mail += b"--x\n\nand\n" + yenc_part(b"three", 3) + b"\n--x--\n"
+    (contents,) = attachment_contents(mail)
+    assert contents == b"one two three"
+
+
+def test_what_is_not_the_next_part_of_the_same_file_stays_by_itself() -> None:
+    _, files = embedded.split(yenc_part(b"1", 1) + yenc_part(b"3", 3) + yenc_part(b"4", 4, "other") + yencoded(b"whole"))
+    together = embedded.joined([(None, file) for file in files])
+    assert [file.octets for _, file in together] == [b"1", b"3", b"4", b"whole"]
 
 
 def test_a_file_may_have_no_name() -> None:
