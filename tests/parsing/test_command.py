@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import pty
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,20 @@ def test_attachments_are_written_under_their_digest(tmp_path: Path) -> None:
     assert [attachment["sha256"] for attachment in line["attachments"]] == digests
     assert sorted(os.listdir(tmp_path / "out")) == sorted(digests)
     assert (tmp_path / "out" / digests[0]).read_bytes() == b"one"
+
+
+def test_progress_is_drawn_on_a_terminal_of_its_own_accord_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.eml").write_bytes(message("x"))
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as screen, open(theirs, "w") as terminal, open(tmp_path / "log", "w+") as log:
+        for stderr in (terminal, log):
+            monkeypatch.setattr(sys, "stderr", stderr)
+            assert parse_paths([str(tmp_path / "a.eml")], out=io.StringIO()) == 0
+        assert b"messages parsed" in screen.read(65536)
+        assert log.tell() == 0
 
 
 def test_progress_is_drawn_beside_the_output(mails: Path, capsys: pytest.CaptureFixture[str]) -> None:
