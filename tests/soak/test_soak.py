@@ -24,7 +24,7 @@ SEED = int(os.environ.get("SOAK_SEED", "20261122"))
 EXIT_WITHIN = 60.0
 """Seconds: systemd's TimeoutStopSec of our unit (R-96)."""
 SETTLING = 15.0
-"""Seconds after a start in which memory is still growing to its size."""
+"""Seconds after the last start in which memory is still growing to its size."""
 
 
 class Sink:
@@ -130,7 +130,7 @@ async def test_sigterm_at_two_hundred_random_moments_loses_nothing(tmp_path):
 
 
 class Body:
-    """The daemon's process as the kernel sees it, sample by sample, while it was left alone for a while."""
+    """One process of the daemon as the kernel sees it, sample by sample."""
 
     def __init__(self):
         self.memory, self.descriptors = [], []
@@ -151,7 +151,7 @@ class Body:
 
 
 async def trouble(kind, daemon, server, chance):
-    """One thing that happens to a daemon. True: it was started anew."""
+    """One thing that happens to a daemon."""
     match kind:
         case "kill":
             await daemon.kill()
@@ -165,28 +165,28 @@ async def trouble(kind, daemon, server, chance):
             os.kill(daemon.process.pid, signal.SIGSTOP)
             await asyncio.sleep(chance.uniform(0.2, 3.0))
             os.kill(daemon.process.pid, signal.SIGCONT)
-    return kind in ("kill", "stop")
 
 
 async def soak(tmp_path, seconds, per_second):
+    """Everything happens in the first half; in the second no start hides what one process has come to hold."""
     chance, body = random.Random(SEED), Body()
     print(f"SOAK_SEED={SEED}")
     async with at_work(tmp_path, per_second) as (daemon, stream, sink):
-        end, started = time.monotonic() + seconds, time.monotonic()
+        half, end = time.monotonic() + seconds / 2, time.monotonic() + seconds
         next_trouble = time.monotonic() + chance.uniform(2.0, 40.0)
         while time.monotonic() < end:
             await asyncio.sleep(1.0)
-            if time.monotonic() - started > SETTLING:
+            if time.monotonic() > half + SETTLING:
                 body.look(daemon)
             if time.monotonic() >= next_trouble:
-                kind = chance.choice(["kill", "stop", "cut", "cut", "freeze", "freeze"])
-                if await trouble(kind, daemon, stream.server, chance):
-                    started = time.monotonic()
+                ends = ["kill", "stop"] if time.monotonic() < half else []
+                await trouble(chance.choice([*ends, "cut", "cut", "freeze", "freeze"]), daemon, stream.server, chance)
                 next_trouble = time.monotonic() + chance.uniform(2.0, 60.0)
         await all_done(daemon, stream, sink)
         print(f"{stream.sent} messages, {len(sink.keys)} calls, {len(body.memory)} samples")
         if len(body.memory) >= 60:
-            print(f"memory {body.memory[0]} … {body.memory[-1]}, descriptors {body.descriptors[0]} … {body.descriptors[-1]}")
+            ten = range(0, len(body.memory), len(body.memory) // 10)
+            print("MB:", [body.memory[at] // 1_000_000 for at in ten], "descriptors:", [body.descriptors[at] for at in ten])
             body.is_flat()
 
 
