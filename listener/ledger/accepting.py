@@ -86,7 +86,8 @@ class _Acceptance:
     def _look_up(self) -> None:
         connection = self.tx.connection
         self.listings = unique(self.page.listings)
-        self.known = known_listings(connection, self.account, self.page.folder, self.listings)
+        self.known, others = known_listings(connection, self.account, self.page.folder, self.listings)
+        self._displace(others)
         self.folder = self.stored = folder_state(connection, self.account, self.page.folder)
         self.last_entry, self.last_raw = connection.execute(_SQL["last_ids"]).fetchone()
 
@@ -96,6 +97,12 @@ class _Acceptance:
             padded = (*some, *[None] * (_DIGESTS - len(some)))
             for digest, *values in self.tx.connection.execute(_SQL["contents"], (self.account, *padded)):
                 self.contents[digest] = _Content(*values)
+
+    def _displace(self, others: Sequence[int]) -> None:
+        """Rows whose unique id was given to another message: they keep all but the id, and nothing is owed under it."""
+        for entry in others:
+            self.tx.connection.execute(_SQL["displace"], {"id": entry})
+            self.happened.append((entry, self.account, "message.displaced", {"folder": self.page.folder}))
 
     # --- resets ------------------------------------------------------------------------------------------------------
 
@@ -122,6 +129,7 @@ class _Acceptance:
             "id": entry,
             "unique_id": listing.unique_id,
             "provider_id": listing.provider_id,
+            "received_at": listing.received_at,
             "generation": self.folder.generation,
             "acknowledged": listing.acknowledged,
             "owe": self.owe,
@@ -296,5 +304,5 @@ class _Acceptance:
             set_folder(self.tx.connection, self.account, self.page.folder, now)
 
     def _receipts(self) -> tuple[Receipt, ...]:
-        rows = known_listings(self.tx.connection, self.account, self.page.folder, self.listings)
+        rows, _ = known_listings(self.tx.connection, self.account, self.page.folder, self.listings)
         return tuple(Receipt(self.page.folder, key) for key, row in rows.items() if row.owed)

@@ -1,8 +1,10 @@
 """Which of a page's listings do we lack? Read-only; called by receivers through `Ledger.plan`.
 
-A listing whose unique id has a row is known. In a reset the ids are new, so the others are recognised by identity:
-the provider's own lasting id, or Message-ID together with size and INTERNALDATE, if exactly one entry and one listing of
-the page fit; anything less certain is fetched, and its digest decides (receiving.py). A Message-ID alone never drops mail.
+A listing whose unique id has a row is known, unless that row is of a message received at another moment: a server that was put
+back to an earlier day gives ids a second time, although RFC 9051 §2.3.1.1 forbids it. In a reset the ids are new, so the others
+are recognised by identity: the provider's own lasting id, or Message-ID together with size and INTERNALDATE, if exactly one
+entry and one listing of the page fit; anything less certain is fetched, and its digest decides (receiving.py). A Message-ID
+alone never drops mail.
 What is unknown and was received before the baseline is left alone.
 
 Entries bear the `generation` of ids they were last seen under; only those of an older one can be recognised again.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..mailbox import Folder, Listing, Page
@@ -38,6 +40,14 @@ class Known:
     refetch: bool
     generation: int
     gone: bool = False
+    received_at: float | None = None
+    provider_id: str | None = None
+
+    def is_of(self, listing: Listing) -> bool:
+        """Whether it is of the message that is now listed under its unique id."""
+        if self.provider_id and listing.provider_id:
+            return self.provider_id == listing.provider_id
+        return listing.received_at is None or self.received_at in (None, listing.received_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class FolderState:
 def plan(connection: sqlite3.Connection, account: str, page: Page) -> Plan:
     """What to do with the page."""
     listings = unique(page.listings)
-    known = known_listings(connection, account, page.folder, listings)
+    known, _ = known_listings(connection, account, page.folder, listings)
     unknown = [listing for listing in listings.values() if listing.unique_id not in known]
     wanted = [listings[key] for key, row in known.items() if row.refetch]
     settled = tuple(listings[key] for key, row in known.items() if not row.refetch)
@@ -73,13 +83,17 @@ def unique(listings: Iterable[Listing]) -> dict[str, Listing]:
     return {listing.unique_id: listing for listing in listings}
 
 
-def known_listings(connection: sqlite3.Connection, account: str, folder: Folder, listings: Iterable[str]) -> dict[str, Known]:
-    """The rows that these unique ids have."""
+def known_listings(
+    connection: sqlite3.Connection, account: str, folder: Folder, listings: Mapping[str, Listing]
+) -> tuple[dict[str, Known], list[int]]:
+    """The rows that these listings have, by unique id; and the rows under their unique ids that are of other messages."""
     values = {"account": account, "folder": folder, "unique_ids": json.dumps(list(listings))}
-    return {
-        row[0]: Known(row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), row[7], bool(row[8]))
+    rows = {
+        row[0]: Known(row[1], row[2], row[3], row[4], bool(row[5]), bool(row[6]), row[7], bool(row[8]), row[9], row[10])
         for row in connection.execute(_SQL["known"], values)
     }
+    others = [key for key, row in rows.items() if not row.is_of(listings[key])]
+    return rows, [rows.pop(key).id for key in others]
 
 
 def folder_state(connection: sqlite3.Connection, account: str, folder: Folder) -> FolderState:

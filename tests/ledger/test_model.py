@@ -34,7 +34,7 @@ class Machine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.state_dir = Path(self.folder.name) / "state"
         self.clock = Clock()
-        self.validity, self.next_uid = 1, 1
+        self.validity, self.newest, self.next_uid = 1, 1, 1
         self.mailbox = {}  # uid → (content, received_at, seen)
         self.arrived, self.vanished = set(), set()
         self.keys = {}  # (content, hook) → the keys it was called with
@@ -78,8 +78,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(back=st.booleans())
     def ids_are_given_anew(self, back):
-        """UIDVALIDITY changes, sometimes to one that was there before."""
-        self.validity += -1 if back and self.validity > 1 else 1
+        """UIDVALIDITY changes, sometimes to one that was there before; then ids are given a second time.
+
+        Never to the one of the last session: that numbers changed meanwhile can then be noticed by nobody (RFC 9051 §2.3.1.1).
+        """
+        last = int(self.run(self.ledger.sync_states(ACCOUNT)).get(INBOX, "0:1").partition(":")[0])
+        given = self.validity - 1 if back and self.validity > 1 else self.newest + 1
+        self.validity = given if given != last else self.newest + 1
+        self.newest = max(self.newest, self.validity)
         self.mailbox = dict(enumerate(self.mailbox.values(), start=1))
         self.next_uid = len(self.mailbox) + 1
 

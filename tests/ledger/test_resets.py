@@ -3,7 +3,22 @@
 import dataclasses
 
 import pytest
-from ledger.makers import ACCOUNT, INBOX, dump, file_due, filed, listing, look, message, page, states, take, take_one, whole
+from ledger.makers import (
+    ACCOUNT,
+    INBOX,
+    dump,
+    events,
+    file_due,
+    filed,
+    listing,
+    look,
+    message,
+    page,
+    states,
+    take,
+    take_one,
+    whole,
+)
 
 from listener.mailbox import Baseline, Extent, Fetched, Folder, Page, Receipt, SyncState
 
@@ -185,3 +200,49 @@ async def test_an_identity_shared_by_many_is_no_identity(ledger):
     await file_due(ledger, **{name.decode(): message("same", subject=name.decode()) for name in octets.values()})
     plan = await ledger.plan(ACCOUNT, reset(listing("2:1", message_id="same@example.com", **known)))
     assert [one.unique_id for one in plan.fetch] == ["2:1"]
+
+
+# --- a server that was put back to an earlier day gives ids a second time -----------------------------------------------
+
+
+async def put_back(ledger, **more):
+    """The server gave id 2 to a message, forgot it, and gave it to another."""
+    old = [listing(1, received_at=100.0), listing(2, received_at=200.0)]
+    await take(ledger, page(*old, state="1:3"), {"1:1": b"one", "1:2": b"lost there"})
+    another = page(listing(2, received_at=300.0, **more), state="1:3")
+    return await take(ledger, another, {"1:2": b"another"})
+
+
+async def test_a_message_under_an_id_that_was_given_before_is_taken_in(ledger, state_dir):
+    assert (await put_back(ledger)).accepted == 1
+    contents = look(state_dir, "SELECT r.octets FROM entries AS e JOIN raw AS r ON r.id = e.raw ORDER BY e.id")
+    assert contents == [(b"one",), (b"lost there",), (b"another",)]
+
+
+async def test_nothing_is_owed_for_the_message_that_lost_its_id(ledger, state_dir):
+    accepted = await put_back(ledger, acknowledged=True)
+    assert accepted.receipts == ()
+    assert look(state_dir, "SELECT unique_id FROM entries WHERE owed ORDER BY id") == [("1:1",)]
+
+
+async def test_the_message_that_lost_its_id_says_so_and_is_found_again_by_its_octets(ledger):
+    await put_back(ledger)
+    assert (await events(ledger, 2))[-1] == "message.displaced"
+    anew = page(listing("2:7", received_at=200.0), state="2:8", reset=True)
+    await take(ledger, anew, {"2:7": b"lost there"})
+    assert (await events(ledger, 2))[-1] == "message.rebound"
+
+
+async def test_one_of_the_same_lasting_id_is_the_same_whatever_its_date(ledger):
+    first = listing(1, received_at=100.0, provider_id="x")
+    await take(ledger, page(first, state="1:2"), {"1:1": b"one"})
+    plan = await ledger.plan(ACCOUNT, page(listing(1, received_at=900.0, provider_id="x"), state="1:2"))
+    assert plan.fetch == ()
+
+
+async def test_the_same_id_with_another_date_and_the_same_octets_makes_no_second_case(ledger):
+    await take(ledger, page(listing(1, received_at=100.0), state="1:2"), {"1:1": b"one"})
+    await take(ledger, page(listing(1, received_at=900.0), state="1:2", reset=True), {"1:1": b"one"})
+    again = await ledger.plan(ACCOUNT, page(listing(1, received_at=900.0), state="1:2", reset=True))
+    assert again.fetch == ()
+    assert [row["id"] for row in await ledger.messages()] == [1]

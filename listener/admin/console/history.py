@@ -150,6 +150,7 @@ SENTENCES: Sentences = {
         ("fetch",),
     ),
     "message.retried": ("info", _fixed("Retried by an operator"), ("deliveries",)),
+    "message.displaced": ("mute", _fixed("The server gave its id to another message; it keeps what it has here"), ()),
     "message.rebound": ("mute", _fixed("The server gave it another id; it was recognised"), ()),
     "delivery.done": ("ok", _hook("took it"), (*_HOOK, "reference", "note")),
     "delivery.ignored": ("mute", _hook("had nothing to do with it"), _HOOK),

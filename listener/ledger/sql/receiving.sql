@@ -32,7 +32,7 @@ ON CONFLICT (account, folder) DO UPDATE
 SET sync_state = excluded.sync_state, generation = excluded.generation, resetting = excluded.resetting;
 
 -- name: known
-SELECT e.unique_id, e.id, e.extent, e.state, e.reason, e.owed, e.refetch, e.generation, e.gone
+SELECT e.unique_id, e.id, e.extent, e.state, e.reason, e.owed, e.refetch, e.generation, e.gone, e.received_at, e.provider_id
 FROM json_each(:unique_ids) AS listed
 CROSS JOIN entries AS e ON e.account = :account AND e.folder = :folder AND e.unique_id = listed.value;
 
@@ -72,8 +72,11 @@ INSERT INTO entries (id, account, folder, unique_id, provider_id, size, received
                      state, reason, duplicate_of, owed, refetch, epoch, accepted_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: displace
+UPDATE entries SET unique_id = unique_id || ' displaced ' || id, owed = 0 WHERE id = :id;
+
 -- name: rebind
-UPDATE entries SET unique_id = :unique_id, gone = 0, provider_id = coalesce(:provider_id, provider_id),
+UPDATE entries SET unique_id = :unique_id, gone = 0, received_at = coalesce(:received_at, received_at), provider_id = coalesce(:provider_id, provider_id),
                    generation = :generation, owed = CASE WHEN :acknowledged THEN 0 ELSE :owe AND extent = 'whole' END
 WHERE id = :id;
 
