@@ -30,6 +30,7 @@ MAX_DOMAIN: Final = 255
 UNREADABLE: Final = "?"  # where an authserv-id should stand and something else does
 TOPMOST: Final = "topmost"  # what `trusted` says where the server writes no authserv-id
 
+NOBODYS_WORD: Final = Authentication()
 _MICROSOFT: Final = ("outlook.com", "office365.com", "protection.outlook.com")
 _ONCE: Final = ("dmarc", "compauth")  # methods of which one message can have one result only
 
@@ -68,9 +69,9 @@ def judge(root: Part, from_addresses: Sequence[Address], trust: Trust) -> Authen
         believed = _topmost(root)
         trusted = TOPMOST
     else:
-        return Authentication()
+        return NOBODYS_WORD
     if not believed:
-        return Authentication()
+        return NOBODYS_WORD
     domain = only_domain(len(root.get_all("from")), from_addresses)
     if not domain or any(field.version not in ("", "1") for field in believed):
         return Authentication(Verdict.UNKNOWN, trusted)

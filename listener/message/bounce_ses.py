@@ -23,10 +23,13 @@ class Notification(NamedTuple):
     message_id: str | None = None
 
 
+NO_NOTIFICATION: Final = Notification()
+
+
 def read(root: Part) -> Notification:
     """The notification in the message's text, if SNS sent it. Never raises."""
     if not root.get("x-amz-sns-message-id").strip():
-        return Notification()
+        return NO_NOTIFICATION
     text = next(
         (bounce_notice.text_of(part) for part in bounce_notice.own_parts(root) if part.content_type == "text/plain"), ""
     )
@@ -34,9 +37,9 @@ def read(root: Part) -> Notification:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return Notification()
+        return NO_NOTIFICATION
     if not isinstance(data, dict):
-        return Notification()
+        return NO_NOTIFICATION
     kind = str(data.get("notificationType") or data.get("eventType") or "").casefold()
     mail = data.get("mail")
     message_id = mail.get("messageId") if isinstance(mail, dict) else None

@@ -35,6 +35,7 @@ _RETURNS: Final = frozenset(_WORDS["returns"])
 _COMPLAINTS: Final = ("complaint about message from", "abuse report", "email feedback report for ip")
 _LIST_FIELDS: Final = frozenset(["list-id", *_WORDS["list_fields"]])
 _MDN: Final = ("message/disposition-notification", "message/global-disposition-notification")
+_REPORTS: Final = frozenset(["message/feedback-report", "message/delivery-status", *_MDN])
 
 
 class Evidence(NamedTuple):
@@ -263,6 +264,12 @@ RULES: Final = (
 
 # What a person's mail is asked: nothing of a rule whose fields are not there.
 _WITHOUT_FIELDS: Final = tuple(rule for rule in RULES if not rule.fields or rule.fields == _RETURN_PATH)
+# Rules that cannot hold for a letter from one sender.
+OF_REPORTS: Final = frozenset((
+    "delivery_failed", "delivery_delayed", "delivery_succeeded", "feedback_report", "feedback_notification",
+    "disposition_notification", "sender_missing", "sender_several", "report", "calendar_reply",
+))  # fmt: skip
+_OF_LETTERS: Final = tuple(rule for rule in _WITHOUT_FIELDS if rule.name not in OF_REPORTS)
 _ASKED_FIELDS: Final = frozenset().union(*(rule.fields for rule in RULES)) - _RETURN_PATH
 
 
@@ -270,5 +277,11 @@ def asked(evidence: Evidence) -> tuple[Rule, ...]:
     """The rules that may hold, in the order of `RULES`."""
     present = evidence.fields.keys()
     if _ASKED_FIELDS.isdisjoint(present):
-        return _WITHOUT_FIELDS
+        return _OF_LETTERS if is_letter(evidence) else _WITHOUT_FIELDS
     return tuple(rule for rule in RULES if not rule.fields or not rule.fields.isdisjoint(present))
+
+
+def is_letter(e: Evidence) -> bool:
+    """Text and files from one sender, no report or answer of a program."""
+    told = e.bounce is not None or e.notification or e.report_type or e.methods
+    return not told and e.senders == 1 and _REPORTS.isdisjoint(e.types)

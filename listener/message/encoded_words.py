@@ -38,6 +38,8 @@ def _decode_words(value: str) -> str:
         content_end, word_end = (closing, closing + 2) if closing >= 0 else (len(value), len(value))
         octets = _octets(value[opening.end() : content_end], opening[2])
         between = value[position : opening.start()]
+        if octets is not None and not position and value.find("=?", word_end) < 0:  # the only word, as mostly
+            return between + charsets.decode(octets, opening[1].partition("*")[0].lower())[0] + value[word_end:]
         if octets is None:
             held = _flush(out, held, held_charset)
             out.append(between + value[opening.start() : word_end])

@@ -46,7 +46,7 @@ def flags(from_: Sequence[Address], reply_to: Sequence[Address]) -> tuple[str, .
         found += _domain_flags(reply.address)
         if domains and _domain(reply.address) not in domains:
             found.append(f"flag: replies go to another domain, {_shown(_domain(reply.address))}")
-    return tuple(dict.fromkeys(found))[:MAX_FLAGS]
+    return tuple(dict.fromkeys(found))[:MAX_FLAGS] if found else ()
 
 
 def _domain_flags(address: str) -> list[str]:

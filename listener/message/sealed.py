@@ -24,13 +24,16 @@ PIECE: Final = "partial: one piece of a larger message (RFC 2046 §5.2.2)"
 HEAD: Final = 32  # octets within which CMS names its type
 _BEGIN: Final = "-----BEGIN PGP MESSAGE-----"
 _ARMOR: Final = re.compile(rf"^{_BEGIN}[ \t]*$", re.M)
+_LOOKED_AT: Final = frozenset(
+    ["multipart/encrypted", "message/partial", "application/pkcs7-mime", "application/x-pkcs7-mime", "application/octet-stream"]
+)
 _SAID: Final = {"signed-data": WRAPPED, "compressed-data": COMPRESSED, "certs-only": ""}
 """By `smime-type` (RFC 8551 §3.2.2); what is not here is taken for encrypted."""
 
 
 def defects(root: Part, text: str) -> tuple[str, ...]:
     """What cannot be read, each said once. `text` is the body's. Never raises; linear."""
-    found = [_said(part) for part in own_parts(root)]
+    found = [_said(part) for part in own_parts(root) if part.content_type in _LOOKED_AT]
     if _BEGIN in text and _ARMOR.search(text):  # the first test is the quicker one, and hardly any mail passes it
         found.append(IN_TEXT)
     return tuple(dict.fromkeys(said for said in found if said))

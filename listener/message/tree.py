@@ -77,8 +77,9 @@ def read(octets: bytes) -> Tree:
                 return Tree(root, defects)
             count += 1
             part.children.append(child)
-        inner = [_Open(child, depth + 1, number == 0, wrappers) for number, child in enumerate(part.children)]
-        waiting.extend(reversed(inner))
+        if part.children:
+            inner = [_Open(child, depth + 1, number == 0, wrappers) for number, child in enumerate(part.children)]
+            waiting.extend(reversed(inner))
     return Tree(root, defects)
 
 

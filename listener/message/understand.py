@@ -99,4 +99,4 @@ def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
 
 
 def _distinct(defects: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(defects))[:MAX_DEFECTS]
+    return tuple(dict.fromkeys(defects))[:MAX_DEFECTS] if defects else ()

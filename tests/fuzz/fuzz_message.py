@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -158,8 +159,11 @@ def main() -> None:
     with atheris.instrument_imports(include=["listener"]):
         import listener.message
         import listener.message.html  # noqa: F401  (instrumented on import)
-    atheris.Setup(sys.argv, timed(target))
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as seeds:
+        for number, octets in enumerate(SEEDS):
+            Path(seeds, f"{number}").write_bytes(octets)
+        atheris.Setup([*sys.argv, seeds], timed(target))
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from listener.message import addresses, bounce, classify, tree
 from listener.message.bounce_words import REASONS
-from listener.message.classify_rules import MAX_HOPS, RULES, Rule, gather
+from listener.message.classify_rules import MAX_HOPS, OF_REPORTS, RULES, Rule, gather, is_letter
 from listener.message.model import Address, Automatic, Kind
 from listener.message.structure import Part
 
@@ -212,6 +212,14 @@ def test_nothing_is_raised_and_the_verdicts_follow_the_rules(fields: list[str]):
     assert automatic.is_machine == any(rule.machine for rule in held)
     assert automatic.suppress_reply == any(rule.silent for rule in held)
     assert kind is next((rule.kind for rule in held if rule.kind), Kind.MESSAGE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_no_rule_of_reports_holds_for_what_is_taken_for_a_letter(example: tuple[str, Kind | None]) -> None:
+    root = tree.read((PERSON + example[0]).encode()).root
+    notice = bounce.read(root)
+    evidence = gather(root, notice, notice is not None and bounce.is_delayed(notice), senders(root))
+    assert not (is_letter(evidence) and [rule.name for rule in RULES if rule.name in OF_REPORTS and rule.test(evidence)])
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fields], ids=lambda rule: rule.name)
