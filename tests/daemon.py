@@ -64,6 +64,7 @@ class Daemon:
     async def start(self, *, ready: bool = True) -> None:
         """Start the process; returns once it says that it is ready."""
         with self.log_file.open("ab") as log:
+            self.log_before = self.log()
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "listener", "run", "--config", str(self.config)),
                 stderr=log,

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _daemon(commands: _Commands) -> None:
-    _command(commands, "run", "daemon:run", "run the daemon", json="log JSON lines also on a terminal")
+    _command(commands, "run", "run:run", "run the daemon", json="log JSON lines also on a terminal")
     demo = _command(
         commands, "demo", "daemon:demo", "watch sample mail become cases, on an embedded server", config=None, json=None
     )
