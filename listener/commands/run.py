@@ -1,4 +1,4 @@
-"""`listener run`, from its first line: told to end while the rest of it is still loaded, it ends well, as the daemon does later.
+"""`listener run`, from its first line: told to end while the rest still loads, it ends well, as the daemon does later.
 
 Imports nothing heavy: what comes before the handler is the interpreter's own start.
 """
