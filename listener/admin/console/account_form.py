@@ -18,9 +18,9 @@ from aiohttp import web
 from ...config.presets import providers
 from ...errors import ConfigurationError, ListenerError, Refused
 from . import account_fields
-from .desk import Desk, Told
+from .desk import Desk
 from .forms import Form, Part, Settings, at_field, settings, values, with_faults
-from .posted import posted
+from .posted import posted, version_in
 
 PREVIEWED = 20
 """Messages that a preview looks at."""
@@ -60,14 +60,14 @@ class AccountForm:
     async def _new(self, request: web.Request) -> web.StreamResponse:
         parts = await self._parts(request, is_new=True)
         shown, kept = values(parts, {})
-        return await self._page(request, Draft("", None, Form(parts, shown | _steering({}), kept), {}))
+        return await self._page(request, Draft("", None, Form(parts, shown | account_fields.steering({}), kept), {}))
 
     async def _edit(self, request: web.Request) -> web.StreamResponse:
         found = await self._found(request)
         parts = await self._parts(request, is_new=False)
         shown, kept = values(parts, found["settings"])
         notes = {one["field"]: one["reason"] for one in found["warnings"]}
-        form = Form(parts, shown | _steering(found["settings"]), kept, notes=notes)
+        form = Form(parts, shown | account_fields.steering(found["settings"]), kept, notes=notes)
         return await self._page(request, Draft(found["id"], found["version"], form, found["settings"]))
 
     async def _page(self, request: web.Request, draft: Draft, status: int = 200, **trial: Any) -> web.Response:
@@ -118,9 +118,7 @@ class AccountForm:
             sent["id"] = found["id"]
         kept = values(parts, before)[1]
         made = account_fields.finished(settings(parts, sent, before, kept), sent)
-        version = str(form.get("version", ""))
-        shown = Form(parts, sent, kept)
-        return Draft(found["id"] if found else "", int(version) if version.isdigit() else None, shown, made, tuple(faults))
+        return Draft(found["id"] if found else "", version_in(form), Form(parts, sent, kept), made, tuple(faults))
 
     async def _refused(self, request: web.Request, draft: Draft, faults: Any, status: int = 422) -> web.Response:
         """The form again, with its faults."""
@@ -136,10 +134,7 @@ class AccountForm:
         if start:
             await self._desk.by(request).resume(name)
         state = "saved and switched on" if start else "saved; it is switched off" if saved["paused"] else "saved"
-        answer = self._desk.done(f"/accounts/{name}", Told(f"The account is {state}."))
-        if request.headers.get("X-Form"):  # the script goes there itself, so that what is told is told once
-            return web.json_response({"go": answer.headers["Location"]})
-        return answer
+        return self._desk.saved(request, f"/accounts/{name}", f"The account is {state}.")
 
     # --- try ----------------------------------------------------------------------------------------------------------
 
@@ -213,10 +208,6 @@ def _place(row: Mapping[str, Any], shown: Collection[str]) -> str:
     field: str = row["field"]
     password = f"{field.removesuffix('.user')}.password"
     return password if field.endswith(".user") and row["name"] == "sign-in" and password in shown else field
-
-
-def _steering(made: Settings) -> dict[str, str]:
-    return account_fields.steering(made)
 
 
 def _presets() -> str:

@@ -11,14 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from ...config import Config
-from ...errors import Refused
 from ...status import AccountStatus
 from ..account_desk import described
 from ..health import TROUBLED
 from ..places import local_path
 from ..routes import NotFound
 from . import account_fields
-from .desk import Desk, Told
+from .desk import Desk
 from .history import of_account
 from .listing import PAGE, Filters
 from .messages import download
@@ -96,21 +95,15 @@ class AccountPages:
     async def _order(self, request: web.Request) -> web.StreamResponse:
         name, order = request.match_info["account"], request.path.rpartition("/")[2]
         back = local_path(str((await request.post()).get("back") or f"/accounts/{name}"))
-        try:
-            verbs = self._desk.accounts(request) if order == "restart" else self._desk.by(request)
-            await getattr(verbs, order)(name)
-        except Refused as error:
-            return self._desk.done(back, Told(str(error), "bad"))
-        return self._desk.done(back, Told(f"The account {name} is {ORDERS[order]}."))
+        done = getattr(self._desk.by(request), order)(name)
+        return await self._desk.ordered(done, f"The account {name} is {ORDERS[order]}.", back=back)
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["account"]
         version = str((await request.post()).get("version", ""))
-        try:
-            await self._desk.accounts(request).delete_account(name, version)
-        except Refused as error:
-            return self._desk.done(f"/accounts/{name}", Told(str(error), "bad"))
-        return self._desk.done("/accounts", Told(f"The account {name} is removed. Its messages and cases stay."))
+        done = self._desk.accounts(request).delete_account(name, version)
+        text = f"The account {name} is removed. Its messages and cases stay."
+        return await self._desk.ordered(done, text, back=f"/accounts/{name}", to="/accounts")
 
 
 def _fits(status: AccountStatus, filters: Filters, names: Mapping[str, str]) -> bool:

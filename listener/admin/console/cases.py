@@ -8,8 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from ...cases.words import LINKS
-from ...errors import Refused
-from .desk import Desk, Told
+from .desk import Desk
 from .listing import Filters
 
 MAX_TALK = 50
@@ -70,8 +69,5 @@ class CasePages:
 
     async def _change(self, request: web.Request, verb: str, word: str) -> web.StreamResponse:
         case = request.match_info["case"]
-        try:
-            await self._desk.order(request, verb, case=case)
-        except Refused as error:
-            return self._desk.done(f"/cases/{case}", Told(str(error), "bad"))
-        return self._desk.done(f"/cases/{case}", Told(f"The case is {word}."))
+        order = self._desk.order(request, verb, case=case)
+        return await self._desk.ordered(order, f"The case is {word}.", back=f"/cases/{case}")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from ...errors import Refused
 from ..health import Health
 from ..metrics import Metrics
 from ..routes import BadRequest, NotFound
@@ -97,6 +98,19 @@ class Desk:
         path, _, fragment = to.partition("#")
         joint = "&" if "?" in path else "?"
         return web.Response(status=303, headers={"Location": f"{path}{joint}told={key}{'#' + fragment if fragment else ''}"})
+
+    async def ordered(self, order: Awaitable[object], text: str, *, back: str, to: str = "") -> web.Response:
+        """Have it done and say so, at `to` if that is elsewhere; where it is refused, go back and say why."""
+        try:
+            await order
+        except Refused as error:
+            return self.done(back, Told(str(error), "bad"))
+        return self.done(to or back, Told(text))
+
+    def saved(self, request: web.Request, to: str, text: str) -> web.Response:
+        """A form's answer once it is saved. A script goes there itself, so that what is told is told once."""
+        answer = self.done(to, Told(text))
+        return web.json_response({"go": answer.headers["Location"]}) if request.headers.get("X-Form") else answer
 
     async def list(self, verb: str, arguments: Mapping[str, str]) -> Page:
         """One page of a list. What makes no sense in what was asked for is said, and no error."""

@@ -17,7 +17,7 @@ from ...message.model import InboundMessage
 from ..headers import MAIL
 from ..places import local_path
 from ..routes import NotFound
-from .desk import Desk, Told
+from .desk import Desk
 from .history import sentences
 from .listing import Filters
 from .message_parts import Reader, frame, header, source, wants_pictures
@@ -112,11 +112,8 @@ class MessagePages:
     async def _change(self, request: web.Request, verb: str, word: str) -> web.StreamResponse:
         entry = int(request.match_info["entry"])
         back = local_path(str((await request.post()).get("back") or f"/messages/{entry}"))
-        try:
-            await self._desk.order(request, verb, entry=entry)
-        except Refused as error:
-            return self._desk.done(back, Told(str(error), "bad"))
-        return self._desk.done(back, Told(f"Message {entry} is {word}."))
+        order = self._desk.order(request, verb, entry=entry)
+        return await self._desk.ordered(order, f"Message {entry} is {word}.", back=back)
 
 
 def download(filename: str) -> dict[str, str]:

@@ -18,6 +18,9 @@ MAX_UPLOAD = 380_000
 """Octets of a trust store; as base64 it must fit into what is kept of a setting (accounts/drafts.py)."""
 TOO_LARGE = f"this file is over {MAX_UPLOAD // 1000} KB: give the authorities' certificates only"
 
+MAX_VERSION = 16
+"""Digits."""
+
 Faults = list[tuple[str, str]]
 
 
@@ -32,6 +35,12 @@ def posted(parts: Sequence[Part], form: Mapping[str, Any]) -> tuple[dict[str, st
         else:
             sent[one.name] = armoured(octets)
     return sent, faults
+
+
+def version_in(form: Mapping[str, Any]) -> int | None:
+    """Which version was edited, as the form says."""
+    text = str(form.get("version", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_VERSION else None
 
 
 def _uploaded(file: object) -> bytes:

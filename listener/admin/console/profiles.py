@@ -16,9 +16,9 @@ from aiohttp import web
 from ...errors import ConfigurationError, Refused
 from ..headers import PAGE
 from . import profile_fields
-from .desk import Desk, Told
+from .desk import Desk
 from .forms import Form, settings, values, with_faults
-from .posted import posted
+from .posted import posted, version_in
 
 CONSENT_COOKIE = "listener-consent"
 CONSENT_SECONDS = 600
@@ -111,13 +111,10 @@ class ProfilePages:
     async def _save(self, request: web.Request, made: Any, sent: Mapping[str, Any], found: Any) -> web.StreamResponse:
         verbs = self._desk.accounts(request)
         if found:
-            version = str(sent.get("version", ""))
-            body = {"settings": made, "version": int(version) if version.isdigit() else None}
-            saved = await verbs.update_profile(found["id"], body)
+            saved = await verbs.update_profile(found["id"], {"settings": made, "version": version_in(sent)})
         else:
             saved = await verbs.create_profile({"settings": made})
-        answer = self._desk.done(f"/profiles/{saved['id']}", Told("The profile is saved."))
-        return web.json_response({"go": answer.headers["Location"]}) if request.headers.get("X-Form") else answer
+        return self._desk.saved(request, f"/profiles/{saved['id']}", "The profile is saved.")
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -160,8 +157,5 @@ class ProfilePages:
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["profile"]
         version = str((await request.post()).get("version", ""))
-        try:
-            await self._desk.accounts(request).delete_profile(name, version)
-        except Refused as error:
-            return self._desk.done(f"/profiles/{name}", Told(str(error), "bad"))
-        return self._desk.done("/profiles", Told(f"The profile {name} is removed."))
+        done = self._desk.accounts(request).delete_profile(name, version)
+        return await self._desk.ordered(done, f"The profile {name} is removed.", back=f"/profiles/{name}", to="/profiles")
