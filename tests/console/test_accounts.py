@@ -48,6 +48,10 @@ async def test_an_account_is_made_tested_previewed_switched_on_and_its_mail_appe
     assert await page.input_value("[id='f-receiver.password']") == "secret"
     await page.click("text=Preview")
     await page.locator("#trial td", has_text="Before it was switched on").wait_for(timeout=20_000)
+    foreseen = await desk.text("#trial")
+    assert "goes into a case" in foreseen
+    assert "a new one (1)" in foreseen
+    assert "none: no replies configured" in foreseen
     await page.click("text=Save and switch on")
     await page.wait_for_url("**/accounts/fresh?told=*")
     assert "saved and switched on" in await desk.text(".note.ok")

@@ -19,6 +19,7 @@ from ...config.presets import providers
 from ...errors import ConfigurationError, ListenerError, Refused
 from . import account_fields
 from .desk import Desk
+from .foreseen import foreseen
 from .forms import Form, Part, Settings, at_field, settings, values, with_faults
 from .posted import posted, version_in
 
@@ -183,11 +184,12 @@ class AccountForm:
     async def _looked(self, request: web.Request, body: Mapping[str, Any]) -> dict[str, Any]:
         """A preview's rows, or why there are none."""
         try:
-            return {"preview": await self._desk.accounts(request).preview_draft({**body, "limit": PREVIEWED, "since": None})}
+            rows = await self._desk.accounts(request).preview_draft({**body, "limit": PREVIEWED, "since": None})
         except (ConfigurationError, Refused):
             raise
         except ListenerError as error:
             return {"trouble": str(error)}
+        return {"preview": [foreseen(row) for row in rows]}
 
     async def _preview(self, request: web.Request, draft: Draft) -> web.StreamResponse:
         body = {"settings": draft.settings, "account": draft.account or None}
