@@ -52,6 +52,7 @@ async def fill(state: Path, accounts: int, messages: int) -> None:
         for statement, pick in STATEMENTS:
             connection.executemany(statement, [values for row in rows if (values := pick(row)) is not None])
         connection.execute("COMMIT")
+    connection.execute("BEGIN")
     connection.executemany(
         "INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, '{}')", orders()
     )
