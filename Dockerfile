@@ -4,27 +4,29 @@
 #   docker build -t listener .
 #   docker build --build-arg PYTHON=python:3.13-slim@sha256:… --build-arg COMMIT=$(git rev-parse HEAD) -t listener .
 #
-# PYTHON: the base image, by digest where a build must be repeatable. COMMIT: what `listener --version` names.
+# PYTHON: the base image, by digest where a build must be repeatable. COMMIT: what `listener --version` names. SDISTS: packages of the
+# lock that are published as source only, to be built here (dkimpy, for the extra dkim).
 ARG PYTHON=python:3.13-slim
 
 # Builds nothing: names the default base where tools look for names (mirrors, scanners, update bots).
 FROM python:3.13-slim AS default-base
 
 FROM ${PYTHON} AS build
+ARG SDISTS=:none:
 COPY requirements.lock requirements-build.lock /src/
-# Wheels only: nothing of a stranger's is run or compiled here; a package of which one octet differs is refused.
+# Wheels only, unless SDISTS says more: nothing of a stranger's is run or compiled here; a package of which one octet differs is refused.
 RUN python -m venv --without-pip /opt/listener \
  && python -m venv /tools \
- && /tools/bin/python -m pip --python /opt/listener/bin/python install --no-cache-dir --disable-pip-version-check --no-compile \
-      --require-hashes --only-binary :all: --no-deps -r /src/requirements.lock \
  && /tools/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile \
-      --require-hashes --only-binary :all: -r /src/requirements-build.lock
+      --require-hashes --only-binary :all: -r /src/requirements-build.lock \
+ && /tools/bin/python -m pip wheel --no-cache-dir --disable-pip-version-check --no-build-isolation -w /locked \
+      --require-hashes --only-binary :all: --no-binary "${SDISTS}" --no-deps -r /src/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY listener /src/listener
 # From here on nothing comes over the network.
 RUN /tools/bin/python -m pip wheel --disable-pip-version-check --no-index --no-build-isolation --no-deps -w /wheels /src \
  && /tools/bin/python -m pip --python /opt/listener/bin/python install --disable-pip-version-check --no-index --no-deps \
-      --no-compile /wheels/*.whl \
+      --no-compile /locked/*.whl /wheels/*.whl \
  && find /opt/listener -name '*.pyi' -delete \
  && find /opt/listener -type d -name tests -path '*/site-packages/*' -prune -exec rm -rf {} + \
  && /opt/listener/bin/python -m compileall -q -j 0 /opt/listener/lib

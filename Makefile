@@ -47,7 +47,7 @@ build/site-tools/.made: pyproject.toml
 
 LOCKING := build/release/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-lock: build/release/.made ## pin what the image installs, with hashes; with the oldest Python that is supported (EXTRAS=otlp adds that)
+lock: build/release/.made ## pin what the image installs, with hashes; with the oldest Python that is supported (EXTRAS="otlp dkim" adds those)
 	@$(LOCKING) $(addprefix --extra ,$(EXTRAS)) --output-file requirements.lock pyproject.toml
 	@printf '%s\n' 'setuptools>=77' | $(LOCKING) --output-file requirements-build.lock -
 

@@ -54,6 +54,7 @@ def test_only_hash_checked_wheels_are_installed_and_the_project_without_a_networ
     lines = DOCKERFILE.replace("\\\n", " ")
     installs = re.findall(r"pip (?:--python \S+ )?(?:install|wheel) ([^&\n]+)", lines)
     assert len(installs) == 4
+    assert "\nARG SDISTS=:none:\n" in DOCKERFILE
     for options in installs:
         assert ("--require-hashes" in options and "--only-binary :all:" in options) or "--no-index" in options, options
 
