@@ -22,7 +22,7 @@ MAX_OWNED_WORDS: Final = 5  # "Sent from my iMachine"
 MAX_DASHED_NAME: Final = 40
 
 _REACHABLE: Final = ("://", "www.", "@", "+", "tel", "Tel", "hone")
-_MOBILE_HEADS: Final = frozenset(start[:1] for start in PHRASES.mobile_starts)
+_MOBILE_HEADS: Final = frozenset(start[:3] for start in PHRASES.mobile_starts)  # some have no more than one character
 _DELIMITERS: Final = ("--", "—", "––", "——")
 
 
@@ -52,7 +52,7 @@ def _delimited(lines: Sequence[str], end: int) -> int:
             below.append(line)
         if len(below) > MAX_SIGNATURE_LINES:
             break
-    return _end_of_text(lines, cut)
+    return _end_of_text(lines, cut) if cut < end else cut
 
 
 def _asks(below: Sequence[str]) -> bool:
@@ -68,8 +68,7 @@ def _is_footer(below: Sequence[str]) -> bool:
 
 
 def _appended(lines: Sequence[str], end: int) -> int:
-    """One step up over a line that a device appended or a dashed name, else `end`."""
-    end = _end_of_text(lines, end)
+    """One step up over a line that a device appended or a dashed name, else `end`, below which nothing blank stands."""
     if end == 0:
         return end
     last = lines[end - 1]
@@ -84,7 +83,8 @@ def is_mobile(line: str) -> bool:
     if not bare or len(line) > MAX_MOBILE + bare.count("http") * MAX_MOBILE * 2:
         return False
     bare = fold(bare.split("<")[0].split("(http")[0].strip(" .!*_"))
-    if not (bare[:1] in _MOBILE_HEADS and bare.startswith(PHRASES.mobile_starts)) and not bare.endswith(PHRASES.mobile_ends):
+    begins = not _MOBILE_HEADS.isdisjoint((bare[:1], bare[:2], bare[:3])) and bare.startswith(PHRASES.mobile_starts)
+    if not begins and not bare.endswith(PHRASES.mobile_ends):
         return False
     matches = [between for start, end in PHRASES.mobile if (between := _between(bare, start, end)) is not None]
     return any(_names_device(bare, between) for between in matches)
