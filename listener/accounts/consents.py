@@ -201,7 +201,16 @@ def _user(config: Config, name: str) -> str:
 
 def used_by(config: Config, name: str) -> list[str]:
     """The accounts that use the profile."""
-    return [a.id for a in config.accounts if name in {side.oauth for side in (a.receiver, a.sender) if side}]
+    return users(config).get(name, [])
+
+
+def users(config: Config) -> dict[str, list[str]]:
+    """The same of every profile that is used, in one pass over the accounts."""
+    found: dict[str, list[str]] = {}
+    for account in config.accounts:
+        for name in {side.oauth for side in (account.receiver, account.sender) if side and side.oauth}:
+            found.setdefault(name, []).append(account.id)
+    return found
 
 
 def _digest(session: str) -> bytes:

@@ -19,6 +19,8 @@ ALWAYS = (400, 401, 409, 421, 429, 503)
 """Problems that any route may answer with."""
 OF_CHANGES = (403, 413, 415, 422)
 SAFE = "GET"
+LINES = "application/x-ndjson"
+"""One JSON object a line."""
 
 Page = dict[str, Any]
 
@@ -81,6 +83,8 @@ def _faults(method: str, *more: int) -> Page:
 
 
 def _schema(route: Route) -> Page:
+    if route.media == LINES:
+        return {"type": "string", "contentMediaType": LINES, "contentSchema": _reference("schemas", route.answer)}
     if route.media != "application/json":
         return {"type": "string", "format": "binary"}
     if not route.is_list:

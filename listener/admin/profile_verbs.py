@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..accounts.consents import used_by
+from ..accounts.consents import users
 from ..accounts.showing import given, in_force
 from ..config import Grant, OAuthProfile
 from ..config.checks import consent_possible
@@ -36,11 +36,18 @@ class ProfileVerbs(DeskVerbs):
 
     async def profiles(self) -> list[Row]:
         """Every profile by name."""
-        names = {*self.desk.config().oauth, *self.desk.book.ids(KeptKind.PROFILE)}
-        return [await self.profile(name) for name in sorted(names)]
+        used = users(self.desk.config())
+        return [await self._profile(name, used.get(name, [])) for name in self.profile_names()]
+
+    def profile_names(self) -> list[str]:
+        """Their ids alone, in order."""
+        return sorted({*self.desk.config().oauth, *self.desk.book.ids(KeptKind.PROFILE)})
 
     async def profile(self, profile: str) -> Row:
         """One profile: as it was given, who uses it, how its tokens and its consent stand."""
+        return await self._profile(profile, users(self.desk.config()).get(profile, []))
+
+    async def _profile(self, profile: str, used_by: list[str]) -> Row:
         config, book = self.desk.config(), self.desk.book
         kept, running = book.kept(KeptKind.PROFILE, profile), config.oauth.get(profile)
         if kept is None and running is None:
@@ -61,7 +68,7 @@ class ProfileVerbs(DeskVerbs):
             "parked": book.why_parked(KeptKind.PROFILE, profile) or None,
             "settings": settings,
             "consent": await self._consent(profile, running),
-            "used_by": used_by(config, profile),
+            "used_by": used_by,
             "token": None if left is None else {"seconds_left": round(left), "expires_at": timestamp(self.desk.now() + left)},
             "secret_expires_at": timestamp(await asyncio.to_thread(expiry_of, running)) if running else None,
             "warnings": [{"field": "grant", "reason": said} for said in grant_warnings(running.grant)] if running else [],

@@ -59,13 +59,13 @@ class AccountForm:
     # --- show ---------------------------------------------------------------------------------------------------------
 
     async def _new(self, request: web.Request) -> web.StreamResponse:
-        parts = await self._parts(request, is_new=True)
+        parts = self._parts(request, is_new=True)
         shown, kept = values(parts, {})
         return await self._page(request, Draft("", None, Form(parts, shown | account_fields.steering({}), kept), {}))
 
     async def _edit(self, request: web.Request) -> web.StreamResponse:
         found = await self._found(request)
-        parts = await self._parts(request, is_new=False)
+        parts = self._parts(request, is_new=False)
         shown, kept = values(parts, found["settings"])
         notes = {one["field"]: one["reason"] for one in found["warnings"]}
         form = Form(parts, shown | account_fields.steering(found["settings"]), kept, notes=notes)
@@ -77,9 +77,8 @@ class AccountForm:
             steps=trial.get("steps"), preview=trial.get("preview"), trouble=trial.get("trouble", ""),
         )  # fmt: skip
 
-    async def _parts(self, request: web.Request, *, is_new: bool) -> tuple[Part, ...]:
-        profiles = await self._desk.accounts(request).profiles()
-        return account_fields.parts([one["id"] for one in profiles], is_new=is_new)
+    def _parts(self, request: web.Request, *, is_new: bool) -> tuple[Part, ...]:
+        return account_fields.parts(self._desk.accounts(request).profile_names(), is_new=is_new)
 
     async def _found(self, request: web.Request) -> Mapping[str, Any]:
         found: Mapping[str, Any] = await self._desk.accounts(request).account(request.match_info["account"])
@@ -112,7 +111,7 @@ class AccountForm:
         form = await request.post()
         found = await self._found(request) if "account" in request.match_info else None
         before: Settings = dict(found["settings"]) if found else {}
-        parts = await self._parts(request, is_new=found is None)
+        parts = self._parts(request, is_new=found is None)
         sent, faults = posted(parts, form)
         sent = account_fields.implied(sent)
         if found:

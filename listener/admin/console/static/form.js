@@ -220,6 +220,7 @@ async function test(answer) {
       '<ol class="steps"><li class="running"><span class="sign" aria-hidden="true">…</span><span class="name">Connecting</span></li></ol></section>',
   );
   trial.replaceChildren(card);
+  card.scrollIntoView({ block: "start" });
   const steps = card.querySelector("ol");
   const running = steps.lastElementChild;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
