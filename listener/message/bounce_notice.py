@@ -135,9 +135,8 @@ def failures(lines: list[str]) -> list[Failure]:
             sure.setdefault(other.lower(), Failure(other))
         if len(sure) >= MAX_RECIPIENTS:
             break
-    for key, failure in told.items():
-        if key in sure:
-            sure[key].diagnostic += failure.diagnostic
+    for key in told.keys() & sure.keys():
+        sure[key].diagnostic += told[key].diagnostic
     return list((sure or told or last_resort).values())
 
 
@@ -170,14 +169,7 @@ def _rank(before: str, folded: str, after: str, introduced: bool) -> int:
 
 
 def _tells(folded: str) -> bool:
-    return bool(reply_class(folded) or status_in(folded)) or in_words(folded) not in (
-        "",
-        "system",
-        "network",
-        "policy",
-        "blocked",
-        "expired",
-    )
+    return bool(reply_class(folded) or status_in(folded)) or in_words(folded) not in _VAGUE
 
 
 def _is_aside(before: str, address: str) -> bool:
@@ -202,11 +194,7 @@ def _introduced(text: str) -> bool:
 
 
 def _lines(root: Part) -> list[str]:
-    texts = [
-        part
-        for part in own_parts(root)
-        if not part.children and part.content_type in ("text/plain", "text/html", "text/enriched")
-    ]
+    texts = [part for part in own_parts(root) if not part.children and part.content_type in _TEXT]
     plain = [part for part in texts if part.content_type != "text/html"]
     chosen = plain if any(part.octets.strip() for part in plain) else texts
     if not chosen and not root.children:

@@ -139,9 +139,7 @@ def _marked(markup: str) -> Iterator[str]:
             yield f"{markup[position : tag.end()]}{_QUOTE}"
             position = tag.end()
         elif kind and not name_open:
-            before, closing = (
-                (f"<blockquote>{_QUOTE}", "</blockquote>") if kind == ">" else (f"<p>{_SIGNATURE}</p>", f"<p>{_END}</p>")
-            )
+            before, closing = _AROUND[kind]
             yield markup[position : tag.start()] + before
             position, name_open, depth = tag.start(), name, 1
     yield markup[position:]
