@@ -241,7 +241,7 @@ class Machine(RuleBasedStateMachine):
         assert len(self.run(self.ledger.cases(limit=1000))) == len(done)
         assert self.run(self.ledger.owed(ACCOUNT)) == []
         told = {content for content, received_at, seen in self.mailbox.values() if seen}
-        assert present & done <= told, "the server was told of everything that is here"
+        assert present & done - self.vanished <= told, "the server was told of everything that is here"
 
 
 SETTINGS = settings(max_examples=35, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
