@@ -16,6 +16,8 @@ from typing import Any, TextIO
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 WIDEST = 60
 """Characters of a table's cell on a terminal."""
+WHOLE = frozenset({"id", "state", "status", "case", "messages", "attempts"})
+"""Columns that are never cut for others' sake: what one copies into the next command."""
 
 
 def harmless(value: object) -> str:
@@ -75,10 +77,10 @@ class Printer:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="ellipsis", no_wrap=True, max_width=WIDEST)
+        for column in columns:  # what may be wrapped gives way first; the cells themselves are cut, not wrapped
+            table.add_column(Text(column, no_wrap=True, overflow="ellipsis"), no_wrap=column in WHOLE, max_width=WIDEST)
         for row in rows:
-            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+            table.add_row(*(Text(_cell(row.get(column)), no_wrap=True, overflow="ellipsis") for column in columns))
         Console(file=self.stream, highlight=False).print(table)
 
     def _write(self, text: str) -> None:

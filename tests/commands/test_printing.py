@@ -36,3 +36,22 @@ def test_a_terminal_gets_a_table_without_markup_of_strangers():
     out = stream.getvalue()
     assert "[red]not markup[/red] \\u001b[2J" in out
     assert "\x1b[2J" not in out
+
+
+def test_a_narrow_terminal_cuts_what_is_long_and_never_what_is_copied_into_the_next_command(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {
+        "id": 123456,
+        "account": "support",
+        "state": "quarantined",
+        "received_at": "2026-11-22T15:29:32+00:00",
+        "from": "somebody.with.a.long.name@customers.example.com",
+        "subject": "An offer that is far too long for one line of a terminal",
+        "case": "LGT3AS3WDVXYZ",
+        "reason": "rule: spam",
+    }
+    stream = Terminal()
+    Printer(stream=stream).rows([row], tuple(row), empty="none")
+    _, line = stream.getvalue().splitlines()
+    assert len(line) <= 80
+    assert {"123456", "quarantined", "LGT3AS3WDVXYZ"} <= set(line.split())
