@@ -7,7 +7,7 @@ commit with the mails that say so. What the webhook has been told is noted after
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,10 @@ class Alerts:
         changed: list[Alert] = await self._write(sync, wrong, well, mailing)
         return changed
 
+    async def drop(self, keys: Collection[Key]) -> None:
+        """Forget them without a word: nobody asks for them any more, which does not make them well."""
+        await self._write(drop, keys)
+
     async def told(self, alert: Alert) -> None:
         """The webhook was told of this state, or there is none; what is well again is forgotten with it."""
         await self._write(told, alert)
@@ -96,6 +100,10 @@ def sync(tx: Transaction, wrong: Mapping[Key, str], well: Sequence[Key], mailing
     if changed and mailing is not None:
         _mail(tx, changed, mailing)
     return changed
+
+
+def drop(tx: Transaction, keys: Collection[Key]) -> None:
+    tx.connection.executemany(_SQL["drop_alert"], [{"kind": kind, "about": about} for kind, about in keys])
 
 
 def told(tx: Transaction, alert: Alert) -> None:

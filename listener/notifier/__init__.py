@@ -110,6 +110,9 @@ class Notifier:
         alerts = await self._ledger.alerts.all()
         if settings is None and not alerts:
             return
+        if unasked := [alert.key for alert in alerts if settings is not None and alert.kind not in settings.on]:
+            await self._ledger.alerts.drop(unasked)
+            alerts = [alert for alert in alerts if alert.key not in unasked]
         facts = await self._facts(setting)
         found = {} if settings is None else wrong(facts, settings)
         raised = {alert.key for alert in alerts if alert.cleared_at is None}

@@ -286,6 +286,18 @@ async def test_what_is_over_before_the_webhook_heard_of_it_is_not_posted(desk):
     assert await desk.ledger.alerts.all() == []
 
 
+async def test_a_kind_that_is_asked_for_no_more_is_forgotten_without_a_word_and_told_again_once_it_is(desk):
+    desk.use(configured(alerts=BY_MAIL))
+    desk.is_in(AccountState.AUTH_FAILED)
+    await desk.look()
+    desk.use(configured(alerts=BY_MAIL | {"on": ["parked"]}))
+    await desk.look(10)
+    assert await desk.ledger.alerts.all() == []
+    desk.use(configured(alerts=BY_MAIL))
+    await desk.look(10)
+    assert [subject for _, subject, _ in await desk.mails()] == ["[Listener] auth_failed: support"] * 2
+
+
 async def test_without_alerts_nothing_is_kept(desk):
     desk.is_in(AccountState.AUTH_FAILED)
     await desk.look()

@@ -32,5 +32,8 @@ UPDATE alerts SET cleared_at = :now WHERE kind = :kind AND about = :about AND cl
 -- name: hooked_alert
 UPDATE alerts SET hooked = :hooked WHERE kind = :kind AND about = :about AND raised_at = :raised_at;
 
+-- name: drop_alert
+DELETE FROM alerts WHERE kind = :kind AND about = :about;
+
 -- name: forget_alert
 DELETE FROM alerts WHERE kind = :kind AND about = :about AND cleared_at IS NOT NULL;
