@@ -1,11 +1,11 @@
 """The OpenAPI page against a real server: schemathesis asks what the page allows, and more, and checks every answer."""
 
 import asyncio
-import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 
 import pytest
+from accounts_house import lived_in
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -34,65 +34,79 @@ CHECKS = [
 ]
 QUIET = r"^/events$|^/tokens/.name.$"
 """A stream has no end; tokens are made by the hundred, and there is a bound."""
+ACCOUNTS = r"^/(accounts|profiles|providers)"
 
 
-@contextmanager
-def served(folder):
-    """A server with some mail, on a loop of its own; its address."""
-    ready, stop, found = threading.Event(), threading.Event(), {}
+@asynccontextmanager
+async def with_mail(folder):
+    """A server with some mail; its address and a token."""
+    async with running(folder, "support", "sales") as admin:
+        reply = octets(2, "Re: again").replace(b"From:", b"In-Reply-To: <1@example.com>\r\nFrom:")
+        await put(admin.ledger, "support", octets(1), reply)
+        await file(admin.ledger)
+        yield admin.server.addresses[0], WORD
+
+
+@asynccontextmanager
+async def whole_daemon(folder):
+    """A daemon where accounts and profiles are looked after; it has one of each, which reach nothing."""
+    folder.mkdir()
+    async with lived_in(folder) as house:
+        profile = {"id": "idp", "grant": "client_credentials", "issuer": "custom", "token_url": "https://127.0.0.1:1/token"}
+        await house.verbs.create_profile({"settings": profile | {"client_id": "me", "client_secret": "hush"}})
+        receiver = {"host": "127.0.0.1", "port": 1, "security": "none", "user": "u", "password": "p"}
+        await house.verbs.create_account({"settings": {"id": "support", "receiver": receiver}})
+        yield house.daemon.admin.addresses[0], (folder / "state/admin-token").read_text().strip()
+
+
+def ask_all(context, examples, only=None):
+    """How many questions were asked; `only`: of paths that this pattern finds. The server has this thread, who asks another."""
 
     async def main():
-        async with running(folder, "support", "sales") as admin:
-            reply = octets(2, "Re: again").replace(b"From:", b"In-Reply-To: <1@example.com>\r\nFrom:")
-            await put(admin.ledger, "support", octets(1), reply)
-            await file(admin.ledger)
-            found["url"] = f"http://{admin.server.addresses[0]}"
-            ready.set()
-            await asyncio.to_thread(stop.wait)
+        async with context as (address, token):
+            return await asyncio.to_thread(asked, f"http://{address}", token, examples, only)
 
-    thread = threading.Thread(target=asyncio.run, args=(main(),))
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield found["url"]
-    finally:
-        stop.set()
-        thread.join()
+    return asyncio.run(main())
 
 
-def ask_all(folder, examples):
-    with served(folder) as url:
-        schema = schemathesis.openapi.from_dict(openapi())
-        schema.config.update(base_url=f"{url}/api/v1")
-        asked = 0
-        for result in schema.exclude(path_regex=QUIET).get_all_operations():
-            operation = result.ok()
+def asked(url, token, examples, only):
+    schema = schemathesis.openapi.from_dict(openapi())
+    schema.config.update(base_url=f"{url}/api/v1")
+    count = 0
+    chosen = schema.exclude(path_regex=QUIET)
+    for result in (chosen.include(path_regex=only) if only else chosen).get_all_operations():
+        operation = result.ok()
 
-            @seed(1)
-            @settings(
-                max_examples=examples,
-                deadline=None,
-                database=None,
-                phases=[Phase.explicit, Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            @given(case=operation.as_strategy())
-            def ask(case):
-                nonlocal asked
-                asked += 1
-                case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {WORD}"}, timeout=20)
+        @seed(1)
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def ask(case):
+            nonlocal count
+            count += 1
+            case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
-            ask()
-        return asked
+        ask()
+    return count
 
 
 def test_every_answer_is_as_the_page_says(tmp_path):
-    assert ask_all(tmp_path / "s", 6) >= 100
+    assert ask_all(with_mail(tmp_path / "s"), 6) >= 100
 
 
 @pytest.mark.long
 def test_every_answer_is_as_the_page_says_whatever_is_asked(tmp_path):
-    assert ask_all(tmp_path / "s", 300) >= 5_000
+    assert ask_all(with_mail(tmp_path / "s"), 300) >= 5_000
+
+
+@pytest.mark.long
+def test_every_answer_of_a_whole_daemon_about_accounts_and_profiles_is_as_the_page_says(tmp_path):
+    assert ask_all(whole_daemon(tmp_path / "s"), 100, ACCOUNTS) >= 1_000
 
 
 def test_every_described_schema_and_parameter_is_used():
