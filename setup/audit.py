@@ -19,7 +19,10 @@ WEAK, UNKNOWN = 1, 2
 
 def main(program: str, *locks: str) -> int:
     """All locks; the worst of their answers."""
-    return max(audit(program, lock) for lock in locks)
+    codes = [audit(program, lock) for lock in locks]
+    if UNKNOWN in codes:
+        print("That says nothing of them: run it again where https://pypi.org can be reached", file=sys.stderr)
+    return max(codes)
 
 
 def audit(program: str, lock: str) -> int:

@@ -38,6 +38,7 @@ def test_every_answer_says_what_was_found_and_how_much_was_asked(packages, code,
     ("script", "code", "said"),
     [
         ('echo "ConnectionError: no route" >&2; exit 1', 2, "could not be asked: ConnectionError: no route"),
+        ("exit 1", 2, "run it again where"),
         (f"echo '{json.dumps({'dependencies': [FINE]})}'", 0, "no weakness is known"),
         ("exit 0", 2, "could not be asked: it said nothing"),
     ],
