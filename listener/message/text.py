@@ -41,6 +41,9 @@ def read(body: Body, containers: Mapping[int, tnef.Contents], defects: list[str]
 
 def _of_body(body: Body, defects: list[str]) -> Texts:
     result = Texts()
+    if len(body.text) == 1 and body.html == body.text and not is_html(body.text[0]):  # nearly every letter of a person
+        result.text = _plain(body.text[0], result, defects)
+        return _with_files(result)
     parts = {id(part): part for part in body.text + body.html}
     plain = {key: _plain(part, result, defects) for key, part in parts.items() if not is_html(part)}
     markup = {key: _markup(part, defects) for key, part in parts.items() if is_html(part)}
@@ -51,9 +54,13 @@ def _of_body(body: Body, defects: list[str]) -> Texts:
         result.html = "\n".join(shown) if any(piece.strip() for piece in shown) else None
         if result.html and not result.from_html and not any(piece.strip() for piece in pieces):
             pieces, result.from_html = [html.to_text(result.html)], True
+    result.text = pieces[0] if len(pieces) == 1 else "\n".join(piece for piece in pieces if piece.strip())
+    return _with_files(result)
+
+
+def _with_files(result: Texts) -> Texts:
     if result.files:
         result.files = embedded.joined(result.files)
-    result.text = pieces[0] if len(pieces) == 1 else "\n".join(piece for piece in pieces if piece.strip())
     return result
 
 

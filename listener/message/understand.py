@@ -6,6 +6,8 @@ Called by the package's entry points. The order is: fields, body, attachments, t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import (
     addresses,
     attachments,
@@ -38,10 +40,11 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
     texts = text.read(chosen, containers, defects)
     found = attachments.found(chosen.attachments, containers, texts.files, defects)
     invitations, cards = enclosures.read(found) if found else ((), ())
-    message_id, own = identifiers.message_id(root.get_all("message-id"), octets)
-    reply_to = addresses.read(root.get_all("reply-to"), defects)
-    from_ = addresses.read(root.get_all("from"), defects)
-    _field_defects(root, own, defects)
+    fields = root.index
+    message_id, own = identifiers.message_id(fields.get("message-id", []), octets)
+    reply_to = addresses.read(fields.get("reply-to", []), defects)
+    from_ = addresses.read(fields.get("from", []), defects)
+    _field_defects(fields, own, defects)
     defects += sealed.defects(root, texts.text)
     notice = bounce.read(root)
     kind, automatic = classify.classify(root, notice, from_)
@@ -49,15 +52,15 @@ def understand(root: Part, octets: bytes, trust: Trust, defects: list[str]) -> I
         message_id=message_id,
         subject=root.text("subject")[:MAX_SUBJECT],
         date=dates.read(root.get("date")),
-        in_reply_to=identifiers.read(root.get_all("in-reply-to")[-1:]),
-        references=identifiers.read(root.get_all("references")),
+        in_reply_to=identifiers.read(fields.get("in-reply-to", [])[-1:]),
+        references=identifiers.read(fields.get("references", [])),
         from_=from_,
-        sender=addresses.read(root.get_all("sender"), defects),
+        sender=addresses.read(fields.get("sender", []), defects),
         reply_to=reply_to,
-        to=addresses.read(root.get_all("to"), defects),
-        cc=addresses.read(root.get_all("cc"), defects),
+        to=addresses.read(fields.get("to", []), defects),
+        cc=addresses.read(fields.get("cc", []), defects),
         return_path=addresses.return_path(root.get("return-path")),
-        delivered_to=addresses.delivered_to(value for name in DELIVERED for value in root.get_all(name)),
+        delivered_to=_delivered_to(fields),
         text=texts.text,
         html=texts.html,
         reply=reply.extract(texts.text, texts.html if texts.from_html else None, trust.reply_markers),
@@ -89,11 +92,16 @@ def _opened(chosen: body.Body, defects: list[str]) -> dict[int, tnef.Contents]:
     return opened
 
 
-def _field_defects(root: Part, own_id: bool, defects: list[str]) -> None:
+def _delivered_to(fields: Mapping[str, list[str]]) -> tuple[str, ...]:
+    values = [value for name in DELIVERED if name in fields for value in fields[name]]
+    return addresses.delivered_to(values) if values else ()
+
+
+def _field_defects(fields: Mapping[str, list[str]], own_id: bool, defects: list[str]) -> None:
     if not own_id:
         defects.append("message-id: missing, a substitute was made from the digest")
     for name in ("from", "date"):
-        count = len(root.get_all(name))
+        count = len(fields.get(name, ()))
         if count != 1:
             defects.append(f"{name}: {'missing' if not count else f'{count} fields'}")
 
