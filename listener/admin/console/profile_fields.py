@@ -23,6 +23,8 @@ PROOFS: Options = (
     ("workload_identity", "This pod's federated identity (Kubernetes)"),
 )
 ENCRYPTED = "Kept encrypted; never shown again."
+TENANT = "In the Entra admin center: App registrations, your application, Overview. The application's ID stands there too."
+GUID = "00000000-0000-0000-0000-000000000000"
 _G = "grant"
 _PERSON = ("client_credentials", "refresh_token", "password")
 
@@ -61,8 +63,8 @@ def _application() -> tuple[Field, ...]:
     machine = (_G, ("client_credentials",))
     secret, certificate = ("proof", ("secret",)), ("proof", ("certificate",))
     return (
-        Field("tenant", "Directory (tenant) ID", _prose("tenant"), when=(microsoft,)),
-        Field("client_id", "Application (client) ID", _prose("client_id"), when=(person,)),
+        Field("tenant", "Directory (tenant) ID", TENANT, when=(microsoft,), placeholder=GUID),
+        Field("client_id", "Application (client) ID", "As the issuer registered the application.", when=(person,)),
         Field("proof", "The application proves itself by", "", Sort.CHOICE, PROOFS, (machine,), "secret", aside=True),
         Field("client_secret", "Client secret", ENCRYPTED, Sort.SECRET, when=(person, secret)),
         Field(
