@@ -33,6 +33,12 @@ async def parser() -> AsyncIterator[Parser]:
     await parser.close()
 
 
+def stop(pid: int) -> None:
+    """Halt the process; on return it has halted, and reads nothing more."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 async def test_every_way_gives_the_same_message(parser: Parser) -> None:
     for octets in (SMALL, LARGER, HEAVY):
         assert await parser.parse(octets, Trust()) == parse(octets)
@@ -87,7 +93,7 @@ async def test_a_killed_worker_is_a_crash_and_the_next_message_gets_another(pars
     worker = Worker(deadline=PATIENT)
     worker.parse(SMALL, Trust())
     assert worker.pid
-    os.kill(worker.pid, signal.SIGSTOP)
+    stop(worker.pid)
     asking = asyncio.create_task(asyncio.to_thread(worker.parse, SMALL, Trust()))
     await eventually(lambda: unread(worker))
     os.kill(worker.pid, signal.SIGKILL)
@@ -102,7 +108,7 @@ async def test_closing_ends_what_is_being_parsed() -> None:
     await parser.parse(HEAVY, Trust())
     (worker,) = parser._workers
     assert worker.pid
-    os.kill(worker.pid, signal.SIGSTOP)
+    stop(worker.pid)
     parsing = asyncio.create_task(parser.parse(HEAVY, Trust()))
     await eventually(lambda: unread(worker))
     await parser.close()
