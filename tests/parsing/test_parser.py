@@ -124,7 +124,7 @@ def test_a_worker_that_does_not_answer_in_time_is_killed() -> None:
     pid = worker.pid
     assert pid
     worker._deadline = 0.2
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     with pytest.raises(ParseTimeout, match=r"not parsed within 0\.2 s"):
         worker.parse(SMALL, Trust())
     with pytest.raises(ProcessLookupError):
