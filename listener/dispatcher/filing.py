@@ -6,7 +6,7 @@ that parses slowly holds up its own account only, and batches grow by themselves
 Rules of the file
 1. Within an account, messages are filed in the order in which they arrived.
 2. An entry of an earlier process life is suspicious, because that life may have died of it: such are parsed one at a time,
-   in a worker process, the attempt counted and committed first.
+   in a worker process, the attempt counted and committed first. A life that is told to end takes back what it counted.
 3. No message can stop the others: what cannot be parsed is quarantined, what cannot be filed is dead, both with its reason.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +84,7 @@ class Filing:
         self._parked: set[int] = set()
         self._given_up: set[int] = set()
         self._taken: set[int] = set()
+        self._counted: set[int] = set()
         self._octets = 0
         self._may_be_more = True
         self._stopping = asyncio.Event()
@@ -99,6 +101,9 @@ class Filing:
                 await self._serve_until_stopped()
                 for helper in self._helpers:
                     helper.cancel()
+            if self._counted:
+                with suppress(LedgerFull):
+                    await self._ledger.parses_given_up(self._counted)
         finally:
             self._ledger.hand_back(self._taken | self._parked)
 
@@ -191,12 +196,14 @@ class Filing:
     async def _suspected(self, work: _Work) -> Parsed:
         """Counted first, in a worker, again and again up to MAX_PARSE_ATTEMPTS."""
         while True:
+            self._counted.add(work.id)
             attempt = await until_writable(lambda: self._ledger.parse_attempted(work.id))
             if attempt > MAX_PARSE_ATTEMPTS:
                 return _quarantined(work, ParseCrash.reason, f"the process ended {attempt - 1} times while it was parsed")
             try:
                 return self._filed(work, await self._understand(work, isolated=True))
             except (ParseTimeout, ParseCrash) as error:
+                self._counted.discard(work.id)
                 log.warning("message.parse_failed", entry=work.id, account=work.account, attempt=attempt, error=str(error))
                 if attempt >= MAX_PARSE_ATTEMPTS:
                     return _quarantined(work, error.reason, str(error))
@@ -238,6 +245,7 @@ class Filing:
             accounts = {work.account: plans[work.account] for work in batch if work.account in plans}
             cases = await self._file(parsed, accounts)
         self._taken.difference_update(work.id for work in batch)
+        self._counted.difference_update(work.id for work in batch)
         self._tell(batch, cases)
 
     async def _file(self, batch: Sequence[Parsed], plans: Mapping[str, AccountPlan]) -> dict[int, FiledAs]:

@@ -79,6 +79,10 @@ def parse_attempted(tx: Transaction, entry: int) -> int:
     return cast(int, row[0])
 
 
+def parses_given_up(tx: Transaction, entries: Collection[int]) -> None:
+    tx.connection.execute(_SQL["parses_given_up"], {"entries": json.dumps(sorted(entries))})
+
+
 def file(
     tx: Transaction,
     batch: Sequence[Parsed],

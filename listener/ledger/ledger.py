@@ -235,6 +235,10 @@ class Ledger(ForPeople):
         """Count one more parse of it, committed before it begins; the new count. Raises Refused when it is not accepted."""
         return await self._write(filing.parse_attempted, entry)
 
+    async def parses_given_up(self, entries: Collection[int]) -> None:
+        """The last parse that was counted of each did not fail: we were told to end before it was filed."""
+        await self._write(filing.parses_given_up, entries)
+
     async def file(
         self,
         batch: Sequence[Parsed],

@@ -151,25 +151,48 @@ async def test_entries_of_an_earlier_life_are_parsed_alone_in_a_worker_and_count
     assert at_once == [1, 1]
 
 
+class Endless:
+    """What parsing a message does that takes for ever; `reached` once it has begun."""
+
+    def __init__(self):
+        self.reached = asyncio.Event()
+
+    async def __call__(self):
+        self.reached.set()
+        await asyncio.Event().wait()
+
+
 async def test_an_entry_that_keeps_killing_the_process_is_quarantined_at_the_third_death(open_ledger, dispatching, states):
     ledger = await open_ledger()
     await receive(ledger, [mail(1, body="killer"), mail(2)])
-    for life in range(4):
+    for _ in range(3):
         await ledger.close()
-        ledger = await open_ledger()
-        reached, never = asyncio.Event(), asyncio.Event()
-
-        async def die(reached=reached, never=never):
-            reached.set()
-            await never.wait()
-
-        async with dispatching(ledger, parser=FakeParser(killer=die)):
-            if life < 3:
-                await asyncio.wait_for(reached.wait(), 10)
-            else:
-                await eventually(lambda ledger=ledger: no_longer(ledger, "accepted"))
-                assert not reached.is_set()
+        ledger, killer = await open_ledger(), Endless()
+        living = asyncio.create_task(Dispatcher(ledger, FakeParser(killer=killer), {}, {"support": AccountPlan()}).run())
+        await asyncio.wait_for(killer.reached.wait(), 10)
+        living.cancel()
+        await asyncio.wait({living})
+    await ledger.close()
+    ledger, killer = await open_ledger(), Endless()
+    async with dispatching(ledger, parser=FakeParser(killer=killer)):
+        await eventually(lambda: no_longer(ledger, "accepted"))
+    assert not killer.reached.is_set()
     assert await states(ledger) == {"done": 1, "quarantined(parse_crash)": 1}
+
+
+async def test_an_entry_is_not_suspected_of_the_ends_that_we_were_told_to_make(open_ledger, dispatching, states):
+    ledger = await open_ledger()
+    await receive(ledger, [mail(1, body="slow")])
+    for _ in range(5):
+        await ledger.close()
+        ledger, slow = await open_ledger(), Endless()
+        async with dispatching(ledger, parser=FakeParser(slow=slow)):
+            await asyncio.wait_for(slow.reached.wait(), 10)
+        assert (await ledger.explain(1))["attempts"] == 0
+    await ledger.close()
+    ledger = await open_ledger()
+    async with dispatching(ledger):
+        await eventually(lambda: in_state(ledger, "support", "done", 1))
 
 
 async def test_a_suspicious_entry_gets_three_tries_in_its_worker(open_ledger, dispatching, states):

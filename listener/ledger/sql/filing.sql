@@ -11,6 +11,10 @@ WHERE e.id = ?;
 -- name: parse_attempted
 UPDATE entries SET attempts = attempts + 1 WHERE id = :id AND state = 'accepted' RETURNING attempts;
 
+-- name: parses_given_up
+UPDATE entries SET attempts = attempts - 1
+WHERE id IN (SELECT value FROM json_each(:entries)) AND state = 'accepted' AND attempts > 0;
+
 -- name: to_file
 SELECT e.id, e.account, e.state, r.digest, e.provider_id FROM json_each(?) AS wanted
 CROSS JOIN entries AS e ON e.id = wanted.value JOIN raw AS r ON r.id = e.raw;
