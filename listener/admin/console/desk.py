@@ -27,6 +27,8 @@ from .rendering import Rendering
 MAX_TOLD = 200
 """Sentences that wait for their page."""
 MAX_FAULTS = 10
+LOOKING = 0.1
+"""Seconds after which a page that has found nothing yet asks the person whether to look further."""
 TOTALS_AGE = 1.0
 """Seconds for which the menu's counts hold: adding them up goes over every account's tallies."""
 
@@ -113,12 +115,20 @@ class Desk:
         return web.json_response({"go": answer.headers["Location"]}) if request.headers.get("X-Form") else answer
 
     async def list(self, verb: str, arguments: Mapping[str, str]) -> Page:
-        """One page of a list. What makes no sense in what was asked for is said, and no error."""
-        try:
-            rows = await getattr(self.verbs, verb)(**{"limit": str(PAGE), **arguments})
-        except (BadRequest, NotFound) as error:
-            return Page((), fault=str(error))
-        return Page(rows, getattr(rows, "next", None))
+        """One page of a list. What makes no sense in what was asked for is said, and no error.
+
+        A page of a verb may be empty and not the last: then it is gone on with for a moment.
+        """
+        begun, asked = self.health.monotonic(), {"limit": str(PAGE), **arguments}
+        while True:
+            try:
+                rows = await getattr(self.verbs, verb)(**asked)
+            except (BadRequest, NotFound) as error:
+                return Page((), fault=str(error))
+            following = getattr(rows, "next", None)
+            if rows or following is None or self.health.monotonic() - begun > LOOKING:
+                return Page(rows, following)
+            asked["cursor"] = following
 
     def by(self, request: web.Request) -> Verbs:
         """The verbs, ordered by whoever asks: that is what the audit says."""
