@@ -30,7 +30,7 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
     `html` is the markup from which `html.to_text` made `text`, None where the sender wrote a text part. `markers` are further
     "reply above this line" phrases.
     """
-    every = [*MARKERS, *(marker.casefold() for marker in markers if marker)]
+    every = [*MARKERS, *(marker.casefold() for marker in markers if marker)] if markers else MARKERS
     if html is None:
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")

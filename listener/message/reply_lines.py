@@ -194,7 +194,8 @@ def _evidence(joined: str) -> tuple[bool, bool, bool]:
 
 
 def has_address(text: str) -> bool:
-    return _ADDRESS.search(text[:MAX_ATTRIBUTION]) is not None
+    text = text[:MAX_ATTRIBUTION]
+    return "@" in text and _ADDRESS.search(text) is not None
 
 
 def date_and_time(text: str) -> tuple[bool, bool]:
