@@ -69,6 +69,10 @@ _WORDS: Final = frozenset((
     *SIGNATURE_CLASSES, *SIGNATURE_IDS,
 ))  # fmt: skip
 _HINTS: Final = tuple(sorted(word for word in _WORDS if not any(other in word for other in _WORDS - {word})))
+_SHARED: Final = ("quote", "reply", "")  # parts of many of them, which are looked for first
+_BY_SHARED: Final = {
+    shared: [hint for hint in _HINTS if shared == next(part for part in _SHARED if part in hint)] for shared in _SHARED
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Marked:
 def lines(markup: str, text: str) -> Marked:
     """Lines of an HTML body with its quotes and signature marked; `text` is what `html.to_text` made of it. Never raises."""
     lowered = markup.lower()
-    if not any(map(lowered.__contains__, _HINTS)):
+    if not any(shared in lowered and any(map(lowered.__contains__, hints)) for shared, hints in _BY_SHARED.items()):
         return Marked(text.split("\n", MAX_LINES))
     text = html_text.to_text("".join(_marked(_PRIVATE.sub("", markup[: html_text.MAX_HTML]))))
     out: list[str] = []
