@@ -143,6 +143,7 @@ def _accounts(commands: _Commands) -> None:
 def _tokens(commands: _Commands) -> None:
     said = "who may use the API and the console"
     what = commands.add_parser("tokens", help=said, description=said[0].upper() + said[1:] + ".")
+    what.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=CONFIG)
     each = what.add_subparsers(metavar="WHAT", required=True)
     create = _command(each, "create", "api_tokens:create", "make a token and print it once")
     create.add_argument("name", metavar="NAME")

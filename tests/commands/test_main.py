@@ -100,6 +100,7 @@ def test_the_configuration_may_stand_before_the_command_or_after_it(listener, co
     assert [code for code, _, _ in said] == [78, 78]
     assert said[0] == said[1]
     assert listener("--config", "nowhere.toml", "accounts", "--config", config)[0] == 0
+    assert listener("tokens", "--config", config, "list")[0] == 0
 
 
 @pytest.mark.parametrize("words", [["--config", "x.toml", "demo"], ["demo", "--config", "x.toml"]])
