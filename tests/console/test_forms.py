@@ -1,10 +1,15 @@
 """What a form makes of what a browser sent, and what it shows of what is kept; without a browser."""
 
+import re
+from importlib.resources import files
+
 import pytest
 
 from listener.admin.console import account_fields, profile_fields
 from listener.admin.console.forms import KEPT, Form, at_field, given, settings, values, with_faults
-from listener.config.truststore import armoured
+from listener.admin.console.posted import MAX_UPLOAD
+from listener.config.account import PORTS
+from listener.config.truststore import ARMOUR, armoured
 
 PARTS = account_fields.parts(["entra"], is_new=True)
 
@@ -16,6 +21,18 @@ def sent(**fields):
     read = given(PARTS, lambda name: typed.get(name, shown[name]))
     read = account_fields.implied(read)
     return account_fields.finished(settings(PARTS, read), read)
+
+
+def test_the_script_knows_the_same_ports_and_the_same_bound_of_an_upload():
+    script = files("listener.admin.console").joinpath("static/form.js").read_text()
+    told = {
+        (protocol, security): int(port)
+        for protocol, ports in re.findall(r"^  (\w+): {(.*)},$", script, re.MULTILINE)
+        for security, port in re.findall(r'(\w+): "(\d+)"', ports)
+    }
+    assert told == {way: port for way, port in PORTS.items() if way[0] != "graph"}
+    assert f"MAX_UPLOAD = {MAX_UPLOAD:_};" in script
+    assert all(line in script for line in ARMOUR)
 
 
 def test_an_empty_form_is_a_plain_imap_account():

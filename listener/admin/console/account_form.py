@@ -18,7 +18,7 @@ from aiohttp import web
 from ...config.presets import providers
 from ...errors import ConfigurationError, ListenerError, Refused
 from . import account_fields
-from .desk import Desk
+from .desk import Desk, editable
 from .foreseen import foreseen
 from .forms import Form, Part, Settings, at_field, settings, values, with_faults
 from .posted import posted, version_in
@@ -81,10 +81,7 @@ class AccountForm:
         return account_fields.parts(self._desk.accounts(request).profile_names(), is_new=is_new)
 
     async def _found(self, request: web.Request) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = await self._desk.accounts(request).account(request.match_info["account"])
-        if not found["editable"]:
-            raise Refused(f"the account {found['id']} is from {found['file'] or 'a file'} and is changed there")
-        return found
+        return editable("account", await self._desk.accounts(request).account(request.match_info["account"]))
 
     # --- take ---------------------------------------------------------------------------------------------------------
 

@@ -167,6 +167,13 @@ class Desk:
         )
 
 
+def editable(kind: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An account or profile, if it is changed here. Raises Refused for what stands in a file."""
+    if not found["editable"]:
+        raise Refused(f"the {kind} {found['id']} is from {found['file'] or 'a file'} and is changed there")
+    return found
+
+
 def _section(path: str) -> str:
     """The menu's entry that a page belongs to."""
     first = path.split("/")[1] if path != "/" else ""

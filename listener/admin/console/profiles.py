@@ -16,7 +16,7 @@ from aiohttp import web
 from ...errors import ConfigurationError, Refused
 from ..headers import PAGE
 from . import profile_fields
-from .desk import Desk
+from .desk import Desk, editable
 from .forms import Form, settings, values, with_faults
 from .posted import posted, version_in
 
@@ -81,10 +81,7 @@ class ProfilePages:
         return await self._desk.page(request, "profile_form.html", status, found=found, form=form, section="/profiles")
 
     async def _editable(self, request: web.Request) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = await self._desk.accounts(request).profile(request.match_info["profile"])
-        if not found["editable"]:
-            raise Refused(f"the profile {found['id']} is from {found['file'] or 'a file'} and is changed there")
-        return found
+        return editable("profile", await self._desk.accounts(request).profile(request.match_info["profile"]))
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         sent = await request.post()
