@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -145,13 +146,15 @@ async def test_a_group_is_bounded_by_its_octets(ledger, monkeypatch):
     monkeypatch.setattr(writer, "GROUP_OCTETS", 1000)
     commits = Commits(ledger)
     submit = ledger._writer.submit
-    first = asyncio.ensure_future(submit(lambda tx: time.sleep(0.05)))
-    await asyncio.sleep(0.01)
+    begun, go_on = threading.Event(), threading.Event()
+    first = asyncio.ensure_future(submit(lambda tx: begun.set() or go_on.wait(10)))
+    await asyncio.to_thread(begun.wait, 10)
     later = []
     for _ in range(6):
         later.append(asyncio.ensure_future(submit(lambda tx: None, octets=600)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+    go_on.set()
     await asyncio.gather(first, *later)
     assert commits.count == 4
 
