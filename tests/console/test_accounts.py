@@ -45,6 +45,8 @@ async def test_an_account_is_made_tested_previewed_switched_on_and_its_mail_appe
     steps = await desk.text("#trial")
     assert "signed in as" in steps
     assert re.search(r"\d\.\d\d s", steps)
+    warning = await page.inner_text("#trial li.warn")
+    assert "Whose verdict on senders is trusted (authserv-id): none, so the verdict" in " ".join(warning.split())
     assert await page.input_value("[id='f-receiver.password']") == "secret"
     await page.click("text=Preview")
     await page.locator("#trial td", has_text="Before it was switched on").wait_for(timeout=20_000)

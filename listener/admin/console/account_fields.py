@@ -7,6 +7,7 @@ setting of their own (`aside`) steer the form: how a side signs in, where proces
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ...config import Account, Receiver, Sender
@@ -50,6 +51,7 @@ def parts(profiles: Sequence[str], *, is_new: bool) -> tuple[Part, ...]:
     )
 
 
+@cache
 def labels() -> Mapping[str, str]:
     """What settings are called on the pages, by their dotted names."""
     named = {}
@@ -59,7 +61,8 @@ def labels() -> Mapping[str, str]:
             label = one.label[:1].lower() + one.label[1:]
             named[one.name] = f"{side.capitalize()}: {label}" if side in ("sender", "receiver") else one.label
             named[f"{one.name}_file"] = f"{named[one.name]} (file)"
-    return named | {"start": "Start from", "receiver.after": "After processing"}
+    trusted = "Whose verdict on senders is trusted (authserv-id)"
+    return named | {"start": "Start from", "receiver.after": "After processing", "trust.authserv_id": trusted}
 
 
 def _account(is_new: bool) -> tuple[Field, ...]:

@@ -15,7 +15,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from ... import __version__
-from . import times, words
+from . import account_fields, times, words
 
 STATIC_TYPES: Mapping[str, str] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 STATIC_AGE = 86400
@@ -70,6 +70,7 @@ class Rendering:
             "thousands": thousands,
             "prose": prose,
             "flat": lambda settings: list(flat(settings)),
+            "setting": lambda name: account_fields.labels().get(name, name),
             "step": lambda name: words.STEPS.get(name, words.plain(name)),
         }
         environment.globals |= {
