@@ -73,6 +73,11 @@ class Part:
         return self.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
     @property
+    def may_hold_parts(self) -> bool:
+        """Whether there may be parts within it."""
+        return not self.content_type.startswith("text/") and (self.is_multipart or self.is_message or self.is_smime)
+
+    @property
     def charset(self) -> str:
         """The declared charset, as written, or ""."""
         return self.params.get("charset", "")

@@ -61,7 +61,7 @@ def read(octets: bytes) -> Tree:
     octets = _with_line_feeds(octets)
     before = _BEFORE_HEADER.match(octets)
     root = _entity(octets, before.end() if before else 0, len(octets), "text/plain", defects)
-    waiting, count = [_Open(root, 0)], 1
+    waiting, count = [_Open(root, 0)] if root.may_hold_parts else [], 1
     while waiting:
         part, depth, first, wrappers = waiting.pop()
         if depth >= MAX_DEPTH:
@@ -77,9 +77,9 @@ def read(octets: bytes) -> Tree:
                 return Tree(root, defects)
             count += 1
             part.children.append(child)
-        if part.children:
-            inner = [_Open(child, depth + 1, number == 0, wrappers) for number, child in enumerate(part.children)]
-            waiting.extend(reversed(inner))
+        for number in range(len(part.children) - 1, -1, -1):
+            if part.children[number].may_hold_parts:
+                waiting.append(_Open(part.children[number], depth + 1, number == 0, wrappers))
     return Tree(root, defects)
 
 
