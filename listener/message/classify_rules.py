@@ -14,10 +14,9 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from . import bounce_ses
-from .bounce_notice import own_parts
+from .bounce import ses
 from .model import Address, Bounce, Kind
-from .structure import Part
+from .structure import Part, own_parts
 
 MAX_HOPS: Final = 50  # RFC 5321 §6.3 counts Received fields; Postfix gives up at 50
 MAX_VALUE: Final = 1000
@@ -87,7 +86,7 @@ def gather(root: Part, bounce: Bounce | None, delayed: bool, senders: Sequence[A
     parts = own_parts(root)
     types = frozenset([part.content_type for part in parts])
     methods = frozenset([part.params["method"].lower() for part in parts if "method" in part.params])
-    told = bounce_ses.read(root).kind
+    told = ses.read(root).kind
     fields, local = root.index, local.casefold()
     return Evidence(fields, types, methods, local, len(senders), subject, bounce, delayed, told, _report_type(root))
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from .bounce_addresses import addresses_in
+from .addresses_in_text import addresses_in
 from .model import Address
 
 MAX_NAME: Final = 1000

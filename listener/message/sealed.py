@@ -10,8 +10,7 @@ import re
 from typing import Final
 
 from . import cms
-from .bounce_notice import own_parts
-from .structure import Part
+from .structure import Part, own_parts
 
 OPENPGP: Final = "encrypted: the content cannot be read (OpenPGP, RFC 3156)"
 OPENED: Final = "signed: the content was taken out of its S/MIME signature, which was not verified (RFC 8551 §3.5.2)"

@@ -122,3 +122,17 @@ class Part:
             declared = self.get("content-disposition")
             self._disposition = parameters.parse(declared) if declared else ("", {})
         return self._disposition
+
+
+def own_parts(root: Part) -> list[Part]:
+    """The parts that are not inside an attached message; that one itself too. In document order."""
+    if not root.children:
+        return [root]
+    found: list[Part] = []
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        found.append(part)
+        if part.children and (not part.is_message or part is root):
+            waiting.extend(reversed(part.children))
+    return found

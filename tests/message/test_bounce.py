@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from work import work
 
-from listener.message import bounce, bounce_notice, tree
-from listener.message.bounce_words import REASONS
+from listener.message import bounce, tree
+from listener.message.bounce.notice import MAX_RECIPIENTS
+from listener.message.bounce.words import REASONS
 from listener.message.model import Bounce, BounceRecipient
 
 DAEMON = "From: Mail Delivery Subsystem <MAILER-DAEMON@mx.example.com>\nSubject: Delivery failed\n"
@@ -297,7 +298,7 @@ def test_four_times_the_notice_takes_about_four_times_the_work(name: str):
 
 
 def test_a_report_names_no_more_recipients_than_it_may():
-    assert len(read(report(*([FAILED] * 600))).recipients) == bounce_notice.MAX_RECIPIENTS
+    assert len(read(report(*([FAILED] * 600))).recipients) == MAX_RECIPIENTS
 
 
 def test_only_the_first_reports_of_a_message_are_read():

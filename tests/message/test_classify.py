@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.message import addresses, bounce, classify, tree
-from listener.message.bounce_words import REASONS
+from listener.message.bounce.words import REASONS
 from listener.message.classify_rules import MAX_HOPS, OF_REPORTS, RULES, Rule, gather, is_letter
 from listener.message.model import Address, Automatic, Kind
 from listener.message.structure import Part

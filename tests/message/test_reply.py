@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from work import work
 
-from listener.message import html, reply, reply_html
+from listener.message import html, reply
 from listener.message.model import Reply
+from listener.message.reply import html as reply_html
 
 NEW = "The parcel came today.\n\nMany thanks\nBob"
 OLD = "> Has it come?\n> Ann"

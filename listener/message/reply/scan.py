@@ -1,7 +1,7 @@
 """One look at every line of a body: which are blank, quoted, or may begin or end something that quotes.
 
 Most lines are none of these, so this pass does little and does it fast; only the candidates it finds are examined by
-`reply_lines` and `reply_headers`. The result is a `Body`, which all later questions are put to.
+`lines` and `headers`. The result is a `Body`, which all later questions are put to.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from string import ascii_letters, digits
 from typing import Final
 
-from . import reply_lines
-from .reply_headers import MAX_FIELD_NAME, NOTES
-from .reply_html import Marked
-from .reply_lines import (
+from .headers import MAX_FIELD_NAME, NOTES
+from .html import Marked
+from .lines import (
     BLANKS,
     DASHES,
     EDGES,
@@ -24,11 +23,13 @@ from .reply_lines import (
     Attribution,
     attribution_ending_at,
     initials,
+    is_forward_divider,
+    is_original_divider,
     is_quoted,
     may_end,
     shared_attribution,
 )
-from .reply_phrases import PHRASES
+from .phrases import PHRASES
 
 VERBS: Final = PHRASES.verbs
 _ALNUM: Final = ascii_letters + digits
@@ -161,8 +162,8 @@ def _code(body: Body) -> frozenset[int]:
 def _forwarded(body: Body) -> frozenset[int]:
     """A forwarded message below its divider, if no quote has begun before: content, read no further."""
     for index in body.marked:
-        if reply_lines.is_forward_divider(body.lines[index]):
+        if is_forward_divider(body.lines[index]):
             return frozenset(range(index, len(body.lines)))
-        if reply_lines.is_original_divider(body.lines[index]):
+        if is_original_divider(body.lines[index]):
             break
     return frozenset()

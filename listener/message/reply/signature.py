@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .reply_lines import BLANKS, is_blank, is_rule
-from .reply_phrases import PHRASES, fold
+from .lines import BLANKS, is_blank, is_rule
+from .phrases import PHRASES, fold
 
 MAX_SIGNATURE_LINES: Final = 16  # non-blank lines below "-- "
 MAX_FOOTER_LINES: Final = 8  # non-blank lines below another rule

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from . import bounce_notice
-from .structure import Part
+from ..structure import Part, own_parts
+from .notice import text_of
 
 MAX_RECIPIENTS: Final = 500
 _FIELDS: Final = {"action": "action", "status": "status", "diagnosticCode": "diagnostic-code"}
@@ -30,9 +30,7 @@ def read(root: Part) -> Notification:
     """The notification in the message's text, if SNS sent it. Never raises."""
     if not root.get("x-amz-sns-message-id").strip():
         return NO_NOTIFICATION
-    text = next(
-        (bounce_notice.text_of(part) for part in bounce_notice.own_parts(root) if part.content_type == "text/plain"), ""
-    )
+    text = next((text_of(part) for part in own_parts(root) if part.content_type == "text/plain"), "")
     body = text.partition("\n--\n")[0].strip().replace("!\n ", "").replace("\n", "")
     try:
         data = json.loads(body)

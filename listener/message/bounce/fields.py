@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .bounce_addresses import addresses_in
+from ..addresses_in_text import addresses_in
 
 MAX_GROUPS: Final = 500
 MAX_LINES: Final = 20_000

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .reply_phrases import PHRASES, Dividers, fold
+from .phrases import PHRASES, Dividers, fold
 
 MAX_ATTRIBUTION: Final = 400  # characters of an attribution, all its lines together
 MAX_ATTRIBUTION_LINES: Final = 6

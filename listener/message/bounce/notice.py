@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import charset, html
-from .bounce_addresses import positions
-from .bounce_words import INTROS, LABELS, ORIGINALS, fold, in_words, reply_class, status_in
-from .structure import Part
+from .. import charset, html
+from ..addresses_in_text import positions
+from ..structure import Part, own_parts
+from .words import INTROS, LABELS, ORIGINALS, fold, in_words, reply_class, status_in
 
 MAX_NOTICE: Final = 64 * 1024  # octets of each text part that are looked at
 MAX_LINES: Final = 1000
@@ -74,20 +74,6 @@ def read(root: Part) -> Notice:
     own, rest = lines[:end], lines[end:]
     introduced = _introduced("\n".join(own))
     return Notice(own, rest, introduced, failures(own))
-
-
-def own_parts(root: Part) -> list[Part]:
-    """The parts that are not inside an attached message; that one itself too. In document order."""
-    if not root.children:
-        return [root]
-    found: list[Part] = []
-    waiting = [root]
-    while waiting:
-        part = waiting.pop()
-        found.append(part)
-        if part.children and (not part.is_message or part is root):
-            waiting.extend(reversed(part.children))
-    return found
 
 
 def text_of(part: Part) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from . import html as html_text
-from .reply_lines import is_forward_divider
+from .. import html as html_text
+from .lines import is_forward_divider
 
 MAX_LINES: Final = 20_000  # what follows is read as one line: it is kept, but not looked into
 MAX_MARKS: Final = 200  # quoting elements, dividers and signatures of one body

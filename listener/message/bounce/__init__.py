@@ -11,12 +11,15 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import bounce_fields, bounce_notice, bounce_ses, encoded_words, identifiers
-from .bounce_addresses import addresses_in
-from .bounce_notice import Failure, Notice
-from .bounce_words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, UNSPACED_SUBJECTS, fold, reason, reply_class, status_in
-from .model import Bounce, BounceRecipient
-from .structure import Part
+from .. import encoded_words, identifiers
+from ..addresses_in_text import addresses_in
+from ..model import Bounce, BounceRecipient
+from ..structure import Part, own_parts
+from . import fields as report_fields
+from . import notice as notices
+from . import ses
+from .notice import Failure, Notice
+from .words import DELAY_SUBJECTS, NAMES, SENDERS, SUBJECTS, UNSPACED_SUBJECTS, fold, reason, reply_class, status_in
 
 MAX_DIAGNOSTIC: Final = 1000
 MAX_FIELD: Final = 1000
@@ -45,21 +48,21 @@ _BY_REASON: Final = {
 
 def read(root: Part) -> Bounce | None:
     """The bounce or delay notice that the message is, None when it is none. Linear; never raises."""
-    parts = bounce_notice.own_parts(root)
+    parts = own_parts(root)
     if any(part.content_type in _NOT_BOUNCES for part in parts):
         return None
-    told = bounce_ses.read(root)
+    told = ses.read(root)
     if told.kind:
         return Bounce(tuple(_reported(told.groups, {})), told.message_id) if told.groups else None
     structured = [part for part in parts if part.content_type in REPORT_TYPES]
     if not structured and not _may_be_notice(root):
         return None
-    reports = [group for part in structured[:MAX_REPORTS] for group in bounce_fields.groups(bounce_notice.text_of(part))][
-        : bounce_notice.MAX_RECIPIENTS
+    reports = [group for part in structured[:MAX_REPORTS] for group in report_fields.groups(notices.text_of(part))][
+        : notices.MAX_RECIPIENTS
     ]
-    notice = bounce_notice.read(root)
+    notice = notices.read(root)
     if not reports:
-        reports = bounce_fields.groups("\n".join(notice.lines))
+        reports = report_fields.groups("\n".join(notice.lines))
         if not structured and not _is_notice(root, notice, parts, bool(reports)):
             return None
     if reports:
@@ -151,10 +154,10 @@ def _reported(reports: Sequence[dict[str, str]], words: dict[str, str]) -> list[
     """One recipient a group that failed or is late; a delivered one is no bounce. `words` by address, where fields are bare."""
     found: list[BounceRecipient] = []
     for group in reports:
-        action = bounce_fields.action(group)
+        action = report_fields.action(group)
         if action not in ("failed", "delayed"):
             continue
-        address = bounce_fields.recipient(group) or bounce_fields.named(group)
+        address = report_fields.recipient(group) or report_fields.named(group)
         diagnostic = group.get("diagnostic-code", "").partition(";")[2].strip() or group.get("diagnostic-code", "").strip()
         diagnostic = diagnostic or words.get(address.lower(), "")
         found.append(_recipient(address, action, group.get("status", ""), diagnostic))
@@ -179,7 +182,7 @@ def _told(root: Part, parts: list[Part], notice: Notice) -> list[BounceRecipient
 
 def _at_home(root: Part, notice: Notice) -> str:
     """A mailbox that the notice names without its domain, which then is the mail system's own."""
-    name = bounce_notice.local_name(notice.lines)
+    name = notices.local_name(notice.lines)
     sender = addresses_in(root.get("from")[:MAX_FIELD])
     return f"{name}@{sender[0].rpartition('@')[2]}" if name and sender else ""
 
@@ -212,7 +215,7 @@ def _original_message_id(root: Part, parts: list[Part], notice: Notice) -> str |
         if part.is_message and part.children:
             found = identifiers.read(part.children[0].get_all("message-id"))
         elif part.content_type in ("text/rfc822-headers", "message/rfc822-headers"):
-            found = _in_lines(bounce_notice.text_of(part).split("\n"))
+            found = _in_lines(notices.text_of(part).split("\n"))
         else:
             continue
         if found:

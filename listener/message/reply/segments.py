@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import reply_signature
-from .reply_lines import attribution_ending_at, initials
-from .reply_scan import Body
+from .lines import attribution_ending_at, initials
+from .scan import Body
+from .signature import split
 
 LONG_TAIL: Final = 7  # lines of text below a single quote that make it an answer to the quote, not a footer
 
@@ -46,7 +46,7 @@ def decide(body: Body, end: int) -> tuple[set[int], set[int], bool]:
 
 def signature_above(body: Body, end: int) -> int:
     """Where the signature begins when all lines above `end` are one text; `end` when it has none."""
-    at = reply_signature.split(body.lines[:end])
+    at = split(body.lines[:end])
     return at if body.protected.isdisjoint(range(at, end)) else end
 
 
@@ -129,7 +129,7 @@ def _is_context(body: Body, rest: list[Segment], position: int) -> bool:
 
 
 def _cut_signature(body: Body, segment: Segment, signature: set[int]) -> None:
-    at = reply_signature.split([body.lines[index] for index in segment.lines])
+    at = split([body.lines[index] for index in segment.lines])
     if body.protected.isdisjoint(segment.lines[at:]):
         signature.update(segment.lines[at:])
         del segment.lines[at:]

@@ -16,9 +16,14 @@ from collections.abc import Sequence
 from operator import or_
 from typing import Final
 
-from . import reply_headers, reply_html, reply_lines, reply_scan, reply_segments
-from .model import Reply
-from .reply_scan import Body
+from ..model import Reply
+from . import scan
+from .headers import block_start, header_block
+from .html import MAX_LINES, Marked
+from .html import lines as marked_lines
+from .lines import is_original_divider, is_rule
+from .scan import Body
+from .segments import decide, signature_above
 
 MARKERS: Final = ("reply above this line", "reply above this email", "reply above the line", "write above this line")
 MAX_MARKER_LINE: Final = 200
@@ -34,9 +39,9 @@ def extract(text: str, html: str | None = None, markers: Sequence[str] = ()) -> 
     if html is None:
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        return _taken_apart(reply_scan.read(reply_html.Marked(text.split("\n", reply_html.MAX_LINES))), every)
-    marked = reply_html.lines(html, text)
-    body = reply_scan.read(marked)
+        return _taken_apart(scan.read(Marked(text.split("\n", MAX_LINES))), every)
+    marked = marked_lines(html, text)
+    body = scan.read(marked)
     if not marked.quotes and all(map(or_, body.quoted, body.blank)):
         # A mail that is all one indented block, which in HTML is not yet a quote.
         return Reply("\n".join(line.removeprefix(">").removeprefix(" ") for line in marked.lines).strip())
@@ -47,9 +52,9 @@ def _taken_apart(body: Body, markers: Sequence[str]) -> Reply:
     end = _end_of_new_text(body, markers)
     top = _start_of_only_quote(body, end)
     if body.is_unquoted(top):
-        signed = reply_segments.signature_above(body, top)
+        signed = signature_above(body, top)
         return Reply(_between(body, 0, signed), _between(body, top, len(body.lines)), _between(body, signed, top))
-    kept, signature, introduced = reply_segments.decide(body, end)
+    kept, signature, introduced = decide(body, end)
     if not kept and not signature and not introduced:
         kept = set(range(end))  # nothing but quoted lines, and nobody who is quoted
     taken = kept | signature
@@ -77,16 +82,16 @@ def _end_of_new_text(body: Body, markers: Sequence[str]) -> int:
             above = min(above, index)
             continue
         attribution = body.attributions.get(index)
-        block = reply_headers.header_block(body.lines, index) if index in fields else None
-        original = index in marked and reply_lines.is_original_divider(body.lines[index])
+        block = header_block(body.lines, index) if index in fields else None
+        original = index in marked and is_original_divider(body.lines[index])
         opens = block is not None or original or index in ours
         if index > above and (opens or (attribution is not None and not body.quote_follows(attribution.end))):
-            return _with_rule(body, reply_headers.block_start(body.lines, index) if block else index)
+            return _with_rule(body, block_start(body.lines, index) if block else index)
         if block is not None and index <= above:
             return len(body.lines)  # a header block at the very top: the message is a forwarded one
         if attribution is not None:
             skip = attribution.end
-        elif not opens and not reply_lines.is_rule(body.lines[index]):
+        elif not opens and not is_rule(body.lines[index]):
             above = min(above, index)
     return len(body.lines)
 
@@ -123,7 +128,7 @@ def _with_rule(body: Body, index: int) -> int:
     above = index - 1
     while above > 0 and body.blank[above]:
         above -= 1
-    return above if above > 0 and reply_lines.is_rule(body.lines[above]) else index
+    return above if above > 0 and is_rule(body.lines[above]) else index
 
 
 def _join(body: Body, indexes: Sequence[int]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .reply_lines import MAX_ATTRIBUTION, MAX_ATTRIBUTION_LINES, date_and_time, has_address, is_blank, is_rule
-from .reply_phrases import PHRASES, fold
+from .lines import MAX_ATTRIBUTION, MAX_ATTRIBUTION_LINES, date_and_time, has_address, is_blank, is_rule
+from .phrases import PHRASES, fold
 
 MAX_BLOCK: Final = 40  # lines of a header block
 MAX_FIELD_NAME: Final = 32
