@@ -43,6 +43,8 @@ class Health:
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     expiries: Callable[[], Sequence[tuple[str, float]]] = tuple
+    starting: bool = False
+    """The accounts are not there yet: what is asked of them would be answered as if there were none."""
     draining: bool = False
     loop_beat: float = field(init=False)
     supervisor_beat: float = field(init=False)
@@ -64,6 +66,8 @@ class Health:
     def not_ready(self) -> list[str]:
         """Why no mail can be taken; empty when it can."""
         reasons = []
+        if self.starting:
+            reasons.append("starting")
         if self.draining:
             reasons.append("draining")
         if not self.ledger.writable:
@@ -72,6 +76,8 @@ class Health:
 
     def not_started(self) -> list[str]:
         """How many accounts wait for their first start; once none does, empty for good."""
+        if self.starting:
+            return ["starting"]
         waiting = sum(status.state is AccountState.STARTING for status in self.statuses())
         self._startup_done = self._startup_done or not waiting
         return [] if self._startup_done else [f"accounts not yet started: {waiting}"]

@@ -140,7 +140,7 @@ class Supervisor(Reloading):
             await start_hosts(self._hosts.values())
             undo.push_async_callback(self._stop_hosts)
             self._fleet = Fleet(self._shared(), self.config.limits)
-            self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time)
+            self.health = Health(self.ledger, self._fleet.statuses, asyncio.get_running_loop().time, starting=True)
             self.health.expiries = lambda: credential_expiries(self.config.oauth.values())
             token = admin_token(admin, listener.state_dir)
             signed = Signed(links, self.ledger) if links else None
@@ -210,9 +210,10 @@ class Supervisor(Reloading):
             self._tasks.append(self._keep("otlp", self._exporter.run))
         await self._fleet.start(self.config.accounts, self.config)
         self._fleet.park(parked_accounts(self.book))
+        log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
+        self.health.starting = False
         self._notifier.ready(self._in_words())
         self._on_ready()
-        log.info("daemon.ready", accounts=len(self.config.accounts), admin=self.admin.addresses)
 
     def _keep(self, name: str, work: Work) -> asyncio.Task[None]:
         """Keep it going until it is cancelled, whatever ends it."""

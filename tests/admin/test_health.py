@@ -105,6 +105,17 @@ async def test_a_ledger_that_cannot_be_written_is_live_but_not_ready(admin, monk
     assert (status, body) == (503, b"ledger not writable\n")
 
 
+async def test_while_its_accounts_are_not_there_yet_it_is_live_but_neither_ready_nor_started(admin):
+    admin.health.starting = True
+    admin.statuses.clear()
+    assert (await admin.get("/livez", token=None))[0] == 200
+    for probe in ("/readyz", "/startupz"):
+        status, _, body = await admin.get(probe, token=None)
+        assert (status, body) == (503, b"starting\n")
+    admin.health.starting = False
+    assert (await admin.get("/readyz", token=None))[0] == 200
+
+
 async def test_a_draining_daemon_is_live_but_not_ready(admin):
     admin.health.draining = True
     assert (await admin.get("/livez", token=None))[0] == 200

@@ -19,6 +19,8 @@ from dovecot.server import Dovecot, binary
 from console.desk import EXPECTED, SUPPORT, Desk, deliver_samples
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 60_000
+"""Milliseconds after which waiting for something on a page is a failure."""
 FLAGS = (
     "--no-sandbox",
     "--headless",
@@ -90,6 +92,7 @@ async def _settled(running: Daemon) -> bool:
 async def signed_in(chromium, daemon: Daemon) -> dict[str, object]:
     """The cookies of somebody who may do everything."""
     context = await chromium.new_context()
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     await page.goto(f"{address(daemon)}/login")
     await page.fill("#token", token(daemon))
@@ -122,6 +125,7 @@ def open_desk(chromium, daemon, signed_in, request):
             java_script_enabled=script,
             **options,
         )
+        context.set_default_timeout(PATIENCE)
         desk = Desk(daemon, context, await context.new_page())
         try:
             yield desk

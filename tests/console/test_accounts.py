@@ -41,7 +41,7 @@ async def test_an_account_is_made_tested_previewed_switched_on_and_its_mail_appe
     await fill(page, dovecot, user, id="fresh")
     await page.select_option("[id='f-begin']", "all")
     await page.click("text=Test connection")
-    await page.locator("#trial li.ok", has_text="Everything works").wait_for(timeout=20_000)
+    await page.locator("#trial li.ok", has_text="Everything works").wait_for()
     steps = await desk.text("#trial")
     assert "signed in as" in steps
     assert re.search(r"\d\.\d\d s", steps)
@@ -49,7 +49,7 @@ async def test_an_account_is_made_tested_previewed_switched_on_and_its_mail_appe
     assert "Whose verdict on senders is trusted (authserv-id): none, so the verdict" in " ".join(warning.split())
     assert await page.input_value("[id='f-receiver.password']") == "secret"
     await page.click("text=Preview")
-    await page.locator("#trial td", has_text="Before it was switched on").wait_for(timeout=20_000)
+    await page.locator("#trial td", has_text="Before it was switched on").wait_for()
     foreseen = await desk.text("#trial")
     assert "goes into a case" in foreseen
     assert "a new one (1)" in foreseen
@@ -57,18 +57,18 @@ async def test_an_account_is_made_tested_previewed_switched_on_and_its_mail_appe
     await page.click("text=Save and switch on")
     await page.wait_for_url("**/accounts/fresh?told=*")
     assert "saved and switched on" in await desk.text(".note.ok")
-    await page.locator("#state .badge.ok", has_text="idle").wait_for(timeout=20_000)
+    await page.locator("#state .badge.ok", has_text="idle").wait_for()
     await page.goto("/cases?account=fresh")
-    await page.locator("#cases a", has_text="Before it was switched on").wait_for(timeout=10_000)
+    await page.locator("#cases a", has_text="Before it was switched on").wait_for()
     dovecot.deliver(user, [message(f"{user}-new", subject="It appears by itself")])
-    await page.locator("#cases a", has_text="It appears by itself").wait_for(timeout=15_000)
+    await page.locator("#cases a", has_text="It appears by itself").wait_for()
 
 
 async def test_a_wrong_password_is_said_at_the_password(desk, dovecot, user):
     dovecot.deliver(user, [message(f"{user}-1")])
     await fill(desk.page, dovecot, user, id="wrong-password", password="not this")
     await desk.page.click("text=Test connection")
-    await fault(desk.page, "receiver.password").filter(has_text=re.compile(r"\w")).wait_for(timeout=20_000)
+    await fault(desk.page, "receiver.password").filter(has_text=re.compile(r"\w")).wait_for()
     assert await desk.page.get_attribute("[id='f-receiver.password']", "aria-invalid") == "true"
     assert "not this" not in await desk.text("body")
 
@@ -79,7 +79,7 @@ async def test_a_wrong_authority_is_said_at_the_truststore(desk, dovecot, user, 
     other = trustme.CA().cert_pem.bytes().decode()
     await fill(desk.page, dovecot, user, id="wrong-authority", ca=other)
     await desk.page.click("text=Test connection")
-    await fault(desk.page, "receiver.truststore").filter(has_text=re.compile(r"\w")).wait_for(timeout=20_000)
+    await fault(desk.page, "receiver.truststore").filter(has_text=re.compile(r"\w")).wait_for()
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
@@ -93,10 +93,10 @@ async def test_a_locked_pkcs12_store_is_uploaded_with_its_password_and_opened(op
         await page.set_input_files("[name='receiver.truststore.upload']", store)
         if not script:
             await page.click("text=Save, switched off")
-            await fault(page, "receiver.truststore_password").filter(has_text="give its").wait_for(timeout=20_000)
+            await fault(page, "receiver.truststore_password").filter(has_text="give its").wait_for()
         await page.fill("[id='f-receiver.truststore_password']", "something else")
         await page.click("text=Save, switched off")
-        await fault(page, "receiver.truststore_password").filter(has_text="another password").wait_for(timeout=20_000)
+        await fault(page, "receiver.truststore_password").filter(has_text="another password").wait_for()
         await page.fill("[id='f-receiver.truststore_password']", "opens the store")
         await page.fill("[id='f-receiver.password']", "secret")
         await page.click("text=Save, switched off")
@@ -105,7 +105,7 @@ async def test_a_locked_pkcs12_store_is_uploaded_with_its_password_and_opened(op
         await page.goto(f"/accounts/{name}/edit")
         assert await page.input_value("[id='f-receiver.truststore_password']") == ""
         await page.click("text=Test connection")
-        await page.locator("#trial li.ok", has_text="Everything works").wait_for(timeout=20_000)
+        await page.locator("#trial li.ok", has_text="Everything works").wait_for()
 
 
 async def test_a_java_key_store_is_refused_with_the_command_that_converts_it(open_desk, dovecot, user):
@@ -114,14 +114,14 @@ async def test_a_java_key_store_is_refused_with_the_command_that_converts_it(ope
         await fill(desk.page, dovecot, user, id="java", ca="")
         await desk.page.set_input_files("[name='receiver.truststore.upload']", store)
         await desk.page.click("text=Save, switched off")
-        await fault(desk.page, "receiver.truststore").filter(has_text="keytool -importkeystore").wait_for(timeout=20_000)
+        await fault(desk.page, "receiver.truststore").filter(has_text="keytool -importkeystore").wait_for()
 
 
 async def test_a_wrong_folder_is_said_at_the_folders(desk, dovecot, user):
     dovecot.deliver(user, [message(f"{user}-1")])
     await fill(desk.page, dovecot, user, id="wrong-folder", folders="INBOX\nNowhere")
     await desk.page.click("text=Test connection")
-    await fault(desk.page, "receiver.folders").filter(has_text="Nowhere").wait_for(timeout=20_000)
+    await fault(desk.page, "receiver.folders").filter(has_text="Nowhere").wait_for()
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
@@ -176,9 +176,9 @@ async def test_an_account_from_a_file_is_shown_and_not_editable(open_desk):
 async def test_an_account_is_paused_and_resumed(desk, daemon):
     await desk.open("/accounts/orders")
     await desk.page.click("#orders >> text=Pause")
-    await desk.page.locator("#state .badge", has_text="paused").wait_for(timeout=10_000)
+    await desk.page.locator("#state .badge", has_text="paused").wait_for()
     await desk.page.click("#orders >> text=Switch on")
-    await desk.page.locator("#state .badge.ok").wait_for(timeout=15_000)
+    await desk.page.locator("#state .badge.ok").wait_for()
     await desk.open("/audit")
     assert "pause" in await desk.text("#audit")
 

@@ -114,15 +114,15 @@ async def test_what_a_mail_server_says_is_text_on_every_page(open_desk, daemon):
         await page.select_option("[id='f-receiver.security']", "none")
         await page.fill("[id='f-receiver.port']", str(server.port))
         await page.click("text=Test connection")
-        await page.locator("#trial li.bad", has_text="onerror").first.wait_for(timeout=20_000)
+        await page.locator("#trial li.bad", has_text="onerror").first.wait_for()
         await watched.nothing_happened()
         await page.click("text=Save and switch on")
         await page.wait_for_url("**/accounts/alert?told=*")
-        await page.locator("#trouble", has_text="onerror").wait_for(timeout=20_000)
+        await page.locator("#trouble", has_text="onerror").wait_for()
         await watched.nothing_happened()
         for path in ("/accounts", "/", "/accounts?state=trouble"):
             await desk.open(path)
-            await page.locator("main", has_text="onerror").wait_for(timeout=20_000)  # not while it tries again
+            await page.locator("main", has_text="onerror").wait_for()  # not while it tries again
             await watched.nothing_happened()
         page.remove_listener("dialog", watched._dismiss)
         page.on("dialog", lambda dialog: dialog.accept())

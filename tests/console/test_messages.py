@@ -85,7 +85,7 @@ async def test_a_dead_letter_is_tried_again_once_its_cause_is_mended(desk, daemo
         await desk.page.click("text=Try the selected again")
         number = next(row["id"] for row in await daemon.messages() if row["subject"].startswith("Order 4712"))
         await desk.open(f"/messages/{number}")
-        await desk.page.locator("#state .badge.ok", has_text="done").wait_for(timeout=10_000)
+        await desk.page.locator("#state .badge.ok", has_text="done").wait_for()
         assert "Retried by an operator" in await desk.text("#history")
     finally:
         (daemon.folder / "mended").unlink()
@@ -117,5 +117,5 @@ async def test_what_came_between_the_pages_making_and_its_joining_is_shown(desk,
 
     await desk.page.route("**/messages", stale, times=1)
     await desk.open("/messages")
-    await desk.page.locator(f"tr[data-key='{number}']").wait_for(timeout=15_000)
+    await desk.page.locator(f"tr[data-key='{number}']").wait_for()
     assert without == [1]

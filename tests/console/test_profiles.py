@@ -98,7 +98,7 @@ async def test_consent_is_given_at_the_issuer_brings_a_token_and_is_renewed_by_o
         assert "Nobody has consented yet" not in await desk.text()
         assert issuer.refresh_token not in await page.content()
         await page.click("text=Get a token")
-        await page.locator("#tested.ok", has_text="A token was issued").wait_for(timeout=20_000)
+        await page.locator("#tested.ok", has_text="A token was issued").wait_for()
         first = issuer.refresh_token
         await give_consent(page, "consented")
         assert "Consent is given" in await desk.text("h1")
@@ -134,7 +134,7 @@ async def test_a_token_that_cannot_be_had_says_why(open_desk):
     async with open_desk(amiss=True) as desk:
         await make(desk.page, "unreachable")
         await desk.page.click("text=Get a token")
-        await desk.page.locator("#tested").filter(has_text=re.compile("No token")).wait_for(timeout=20_000)
+        await desk.page.locator("#tested").filter(has_text=re.compile("No token")).wait_for()
 
 
 async def test_a_token_of_ours_is_shown_once_and_revoked(desk):

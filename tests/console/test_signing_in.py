@@ -88,5 +88,5 @@ async def test_a_daemon_that_is_gone_is_said_and_its_return_seen(open_desk, daem
             assert "No connection" in await desk.text("#offline")
         finally:
             daemon.process.send_signal(signal.SIGCONT)
-        await desk.page.locator("#connection[data-state=live]").wait_for(timeout=15_000)
+        await desk.page.locator("#connection[data-state=live]").wait_for()
         await eventually(lambda: desk.page.locator("#offline").is_hidden())
