@@ -264,6 +264,8 @@ class ImapMailbox:
             return owed
         try:
             selected = await self._folders.open(folder)
+            if selected.read_only:  # it may have been so for a moment: under another program's lock, in maintenance
+                selected = await self._folders.open(folder, anew=True)
         except FolderMissing as error:
             self.remarks[folder] = error.reason
             return ()

@@ -172,6 +172,15 @@ async def test_a_read_only_folder_confirms_nothing_and_is_remarked() -> None:
             assert not running.commands("STORE")
 
 
+async def test_a_folder_that_was_read_only_for_a_moment_is_opened_anew_and_told() -> None:
+    async with server() as running:
+        running.script.on("SELECT", rewrite=lambda answer: answer.replace(b"[READ-WRITE]", b"[READ-ONLY]"), times=1)
+        async with mailbox(running) as box:
+            mine = await owed(running, box)
+            assert await box.acknowledge(mine) == mine
+            assert not box.remarks
+
+
 async def test_a_missing_folder_keeps_its_receipts_and_the_others_are_told() -> None:
     async with server() as running, mailbox(running) as box:
         mine = await owed(running, box)
