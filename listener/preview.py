@@ -8,6 +8,7 @@ says is what would happen if the mail came in now; messages that the preview its
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import Counter
@@ -87,7 +88,7 @@ class NothingKnown:
     async def foresee(self, account: str, message: InboundMessage, rules: CaseRules, pending: Pending) -> Decision:
         return cases.decide(message, account, rules, pending.over(None), time.time())
 
-    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, octets: bytes) -> int | None:
+    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, below: bytes) -> int | None:
         return None
 
     async def foresee_answer(
@@ -243,13 +244,14 @@ class Foresight:
 
     async def _copy_of(self, message: InboundMessage, fetched: Fetched) -> str:
         """Of what it is a copy, sent or delivered once more; "" for none."""
-        shown, below = self._shown.setdefault(message.message_id, []), below_header(fetched.octets)
+        shown = self._shown.setdefault(message.message_id, [])
+        below = await asyncio.to_thread(below_header, fetched.octets)
         for other, theirs in shown:
             if copies.is_copy(message, other) and (
                 below == theirs or (copies.seen_whole(message) and copies.seen_whole(other))
             ):
                 return "one above"
-        of = await self.known.foresee_copy(self.account.id, fetched.listing.provider_id, message, fetched.octets)
+        of = await self.known.foresee_copy(self.account.id, fetched.listing.provider_id, message, below)
         if of is None and len(shown) < copies.MAX_CANDIDATES:
             shown.append((message, below))
         return "" if of is None else f"message {of}"

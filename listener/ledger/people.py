@@ -97,9 +97,9 @@ class ForPeople(Running):
         """Which case it would join, and why, if it were filed now and `pending` before it. Changes nothing."""
         return await self._read(filing.foresee, account, message, rules, pending, self._now())
 
-    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, octets: bytes) -> int | None:
-        """The entry of which it would be a copy if it were filed now. Changes nothing."""
-        arriving = copies.Arriving(0, account, provider_id, message, copies.below_header(octets))
+    async def foresee_copy(self, account: str, provider_id: str | None, message: InboundMessage, below: bytes) -> int | None:
+        """The entry of which it would be a copy if it were filed now; `below`: `copies.below_header`. Changes nothing."""
+        arriving = copies.Arriving(0, account, provider_id, message, below)
         found: copies.Copy | None = await self._read(copies.foresee, arriving)
         return found.of if found else None
 

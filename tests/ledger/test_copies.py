@@ -6,6 +6,7 @@ import pytest
 from ledger.makers import ACCOUNT, INBOX, events, filed, listing, look, message, page, states, take
 
 from listener.ledger import Ended, Parsed, State
+from listener.ledger.copies import below_header
 from listener.mailbox import Folder, Listing
 from listener.message import parse
 from listener.message.model import Address, Attachment, Authentication, Verdict
@@ -54,9 +55,9 @@ async def test_a_copy_that_came_another_way_is_a_duplicate(ledger, together):
 async def test_a_copy_is_foreseen_and_nothing_is_changed_by_that(ledger):
     await arrive(ledger, FIRST_WAY + MAIL)
     other = MAIL.replace(b"hello", b"hallo")
-    assert await ledger.foresee_copy(ACCOUNT, None, parse(OTHER_WAY + MAIL), OTHER_WAY + MAIL) == 1
-    assert await ledger.foresee_copy(ACCOUNT, None, parse(other), other) is None
-    assert await ledger.foresee_copy("another", None, parse(OTHER_WAY + MAIL), OTHER_WAY + MAIL) is None
+    assert await ledger.foresee_copy(ACCOUNT, None, parse(OTHER_WAY + MAIL), below_header(OTHER_WAY + MAIL)) == 1
+    assert await ledger.foresee_copy(ACCOUNT, None, parse(other), below_header(other)) is None
+    assert await ledger.foresee_copy("another", None, parse(OTHER_WAY + MAIL), below_header(OTHER_WAY + MAIL)) is None
     assert len(await ledger.messages()) == 1
 
 
@@ -64,9 +65,9 @@ async def test_a_copy_that_could_not_be_read_whole_is_foreseen_by_its_octets(led
     odd = MAIL.replace(b"Subject", b"Content-Type: multipart/mixed\r\nSubject")
     assert parse(odd).defects
     await arrive(ledger, FIRST_WAY + odd)
-    assert await ledger.foresee_copy(ACCOUNT, None, parse(OTHER_WAY + odd), OTHER_WAY + odd) == 1
+    assert await ledger.foresee_copy(ACCOUNT, None, parse(OTHER_WAY + odd), below_header(OTHER_WAY + odd)) == 1
     changed = odd + b"more\r\n"
-    assert await ledger.foresee_copy(ACCOUNT, None, parse(changed), changed) is None
+    assert await ledger.foresee_copy(ACCOUNT, None, parse(changed), below_header(changed)) is None
 
 
 async def test_a_copy_runs_no_hook(ledger, state_dir):
